@@ -1,0 +1,4 @@
+//! One integration binary: behaviour, then laws.
+
+mod advantages;
+mod packing;
