@@ -1,0 +1,60 @@
+"""The compiled half of `grpo_rs`; use the Python package, not this module."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+__version__: str
+build_profile: str
+
+class InputError(ValueError): ...
+class InternalError(RuntimeError): ...
+class SandboxUnavailable(RuntimeError): ...
+
+_Outcomes = list[tuple[str, int, bool, str]]
+
+def group_advantages(
+    rewards: npt.NDArray[np.float64],
+    group_ids: npt.NDArray[np.int64],
+    *,
+    scale: str,
+    ddof: int,
+    epsilon: float,
+) -> tuple[
+    npt.NDArray[np.float64],
+    npt.NDArray[np.bool_],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.int64],
+    npt.NDArray[np.float64],
+    npt.NDArray[np.float64],
+    npt.NDArray[np.uint8],
+]: ...
+def pack_rows(lengths: npt.NDArray[np.int64], budget: int) -> list[npt.NDArray[np.int64]]: ...
+def verify_math(
+    predictions: Sequence[str], golds: Sequence[str], *, extract: str
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.int64]]: ...
+def explain_math(prediction: str, gold: str, *, extract: str) -> str: ...
+def math_outcomes() -> _Outcomes: ...
+def run_programs(
+    programs: Sequence[str],
+    tests: Sequence[Sequence[tuple[str, str]]],
+    *,
+    python: str,
+    wall_s: float,
+    cpu_s: float,
+    memory_mb: int,
+    output_kb: int,
+    processes: int,
+    file_mb: int,
+) -> list[list[tuple[int, int | None, int | None, str, str, float, float, int | None]]]: ...
+def sandbox_protection() -> tuple[list[tuple[str, bool]], int, bool]: ...
+def sandbox_outcomes() -> _Outcomes: ...
+def _selftest(
+    probe: Literal["panic", "sleep", "threads", "array_in", "array_out", "text"],
+    *,
+    value: int = 0,
+    array: npt.NDArray[np.float64] | None = None,
+    text: str | None = None,
+) -> Any: ...

@@ -1,0 +1,42 @@
+//! `grpo_rs._core`: the Rust crates as a Python module. Conversions and nothing else.
+//!
+//! - [`text`]: Python strings borrowed, not copied.
+//! - [`detach`]: the one wrapper for every long call, on a thread pool of our own ([`pool`]).
+//! - [`errors`]: Rust errors as Python exceptions.
+//! - [`math`], [`sandbox`], [`batch`]: one module per crate.
+#![forbid(unsafe_code)]
+
+mod batch;
+mod detach;
+mod errors;
+mod math;
+mod pool;
+mod sandbox;
+mod selftest;
+mod text;
+
+use pyo3::prelude::*;
+
+/// The compiled half of `grpo_rs`; use the Python package, not this module.
+#[pymodule(gil_used = false)]
+mod _core {
+    use super::PyResult;
+    use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use super::batch::{group_advantages, pack_rows};
+    #[pymodule_export]
+    use super::errors::{InputError, InternalError, SandboxUnavailable};
+    #[pymodule_export]
+    use super::math::{explain_math, math_outcomes, verify_math};
+    #[pymodule_export]
+    use super::sandbox::{run_programs, sandbox_outcomes, sandbox_protection};
+    #[pymodule_export]
+    use super::selftest::_selftest;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("build_profile", if cfg!(debug_assertions) { "debug" } else { "release" })
+    }
+}
