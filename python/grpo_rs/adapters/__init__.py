@@ -1,0 +1,1 @@
+"""The rewards in the form that other training frameworks call, one module each; none is imported here."""

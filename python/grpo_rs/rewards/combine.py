@@ -1,0 +1,96 @@
+"""Several rewards as one."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+
+from grpo_rs.batch import FloatArray
+from grpo_rs.errors import InputError
+from grpo_rs.rewards.base import Completions, Reward
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A batch's rewards.
+
+    Attributes:
+        total: float64, the weighted sum; NaN where any part could not be scored.
+        parts: float64 by name, before weighting.
+    """
+
+    total: FloatArray
+    parts: dict[str, FloatArray]
+
+
+class WeightedSum:
+    """Sums named rewards with weights.
+
+    A completion that one of them cannot score has no total: within a group, a sum with a part missing
+    would be compared with complete ones.
+
+    Args:
+        rewards: by name.
+        weights: by the same names; finite, any sign.
+
+    Raises:
+        InputError: names differ, there is none, or a weight is not finite.
+    """
+
+    def __init__(self, rewards: Mapping[str, Reward], weights: Mapping[str, float]) -> None:
+        if not rewards or rewards.keys() != weights.keys():
+            raise InputError(
+                f"rewards {sorted(rewards)} and weights {sorted(weights)} must have the same names, at "
+                "least one"
+            )
+        for name, weight in weights.items():
+            if not np.isfinite(weight):
+                raise InputError(f"the weight of reward {name!r} is {weight}: it must be finite")
+        self.rewards = dict(rewards)
+        self.weights = dict(weights)
+
+    def __call__(self, completions: Completions) -> Scored:
+        """Scores a batch.
+
+        Raises:
+            InputError: a reward returned the wrong number of scores, or an infinite one.
+        """
+        parts = {name: _scores(name, reward, completions) for name, reward in self.rewards.items()}
+        total = np.zeros(len(completions))
+        for name, scores in parts.items():
+            total += self.weights[name] * scores
+        return Scored(total, parts)
+
+
+def load_reward(path: str) -> Reward:
+    """Imports a reward function by "module:function".
+
+    Raises:
+        InputError: the path has another form, or names nothing that can be called.
+    """
+    module, _, name = path.partition(":")
+    if not (module and name):
+        raise InputError(f'reward {path!r}: write it as "module:function"')
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise InputError(f"reward {path!r} cannot be imported: {error}") from error
+    if not callable(found):
+        raise InputError(f"reward {path!r} is a {type(found).__name__}, not a function")
+    return cast(Reward, found)
+
+
+def _scores(name: str, reward: Reward, completions: Completions) -> FloatArray:
+    scores = np.array([np.nan if s is None else s for s in reward(completions)], np.float64)
+    if scores.shape != (len(completions),):
+        raise InputError(
+            f"reward {name!r} returned {scores.size} scores for {len(completions)} completions: it must "
+            "return one each, None where it cannot tell"
+        )
+    if np.isinf(scores).any():
+        raise InputError(f"reward {name!r} returned an infinite score: use None for what it cannot tell")
+    return scores
