@@ -1,0 +1,1 @@
+"""The objective in torch: one function per equation, tensors in, tensors out."""

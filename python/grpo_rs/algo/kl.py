@@ -1,0 +1,26 @@
+"""Estimators of KL(policy || reference) from the log-probabilities of sampled tokens.
+
+Shapes: T = completion tokens of a micro-batch, end to end.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+
+def k3_T(logp_T: Tensor, ref_logp_T: Tensor) -> Tensor:
+    """The k3 estimator, exp(ref - logp) - (ref - logp) - 1 per token: unbiased in value, never negative.
+
+    Args:
+        logp_T: float (T,), log-probabilities under the policy; differentiated.
+        ref_logp_T: float (T,), under the frozen reference.
+
+    Returns:
+        float (T,). Gradient with respect to logp: 1 - exp(ref - logp).
+
+    Source:
+        Schulman, "Approximating KL divergence" (2020), k3; DeepSeekMath, arXiv 2402.03300, equation 4.
+    """
+    diff_T = ref_logp_T - logp_T
+    # expm1 keeps the precision that exp(x) - 1 loses near 0, where the two policies are alike.
+    return diff_T.expm1() - diff_T

@@ -1,0 +1,282 @@
+"""The run directory and its checkpoints: each is written whole or not at all.
+
+A checkpoint is built in a hidden folder beside its place, flushed to disk, and renamed: a process
+killed at any moment leaves the last good one. Folder of a run:
+
+    config.json  versions.json  metrics.jsonl  completions.jsonl  summary.json
+    reference/              the frozen policy of the KL term, if there is one
+    checkpoints/step-N/     weights and tokenizer in Hugging Face layout, and the trainer's state
+    final/                  the trained model in Hugging Face layout
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from grpo_rs.batch import Rollouts
+from grpo_rs.errors import CheckpointError
+from grpo_rs.train.config import Config, config_from_dict, flatten
+
+# What may differ between a run and its continuation: none of it changes the result.
+FREE_ON_RESUME = {"run.out", "run.stop_after", "run.name", "checkpoint.every", "checkpoint.keep"}
+STATE_FORMAT = 1
+DATA_HASH = "data_sha256"
+_NAME = re.compile(r"step-(\d+)(\+rollouts)?")
+_HIDDEN = ".writing-"
+
+
+@dataclass
+class TrainerState:
+    """Where a run stands; everything else follows from it, the configuration and the weights.
+
+    Attributes:
+        step: GRPO steps done.
+        position: problems drawn so far; `PromptOrder` turns it into the next ones.
+        phase_seconds: wall seconds by phase, over all sessions of the run.
+        generated_tokens, trained_tokens: totals over the run.
+        accuracy_before: held-out greedy accuracy before the first GRPO step.
+        warmup: what the supervised warm-up did.
+        file_sizes: bytes of the run's line files at this moment: later lines belong to lost steps.
+    """
+
+    step: int = 0
+    position: int = 0
+    phase_seconds: dict[str, float] = field(default_factory=dict)
+    generated_tokens: int = 0
+    trained_tokens: int = 0
+    accuracy_before: float | None = None
+    warmup: dict[str, Any] | None = None
+    file_sizes: dict[str, int] = field(default_factory=dict)
+
+
+class RunDirectory:
+    """The folder of one run.
+
+    Args:
+        path: the folder; made if need be.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+
+    def begin(self, config: Config, versions: dict[str, Any]) -> None:
+        """Starts a new run here.
+
+        Raises:
+            CheckpointError: a run is here already; nothing is overwritten.
+        """
+        if (self.path / "config.json").exists():
+            raise CheckpointError(
+                f"{self.path} holds a run already: add --resume to continue it, or choose another "
+                "folder with --run.out"
+            )
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        write_json(self.path / "versions.json", versions)
+        write_json(self.path / "config.json", config.model_dump(mode="json"))
+
+    def check(self, config: Config) -> None:
+        """Checks that a configuration continues the run that is here.
+
+        Raises:
+            CheckpointError: there is no run here, or its configuration differs.
+        """
+        if not (self.path / "config.json").exists():
+            raise CheckpointError(f"{self.path} holds no run to continue: leave out --resume")
+        before = flatten(config_from_dict(read_json(self.path / "config.json")))
+        now = flatten(config)
+        differing = [
+            f"{key} was {before[key]!r}, is {now[key]!r}"
+            for key in now
+            if now[key] != before[key] and key not in FREE_ON_RESUME
+        ]
+        if differing:
+            raise CheckpointError(
+                f"the run in {self.path} has another configuration: {'; '.join(differing)}. Give the same "
+                f"values, or start a new run from its weights with --model.path {self.path / 'final'}"
+            )
+
+    def continue_in(self, versions: dict[str, Any]) -> list[str]:
+        """Takes the run up again; returns what differs from the environment that it began in.
+
+        Raises:
+            CheckpointError: the problems are not the ones that the run began with.
+        """
+        old = read_json(self.path / "versions.json")
+        if old[DATA_HASH] != versions[DATA_HASH]:
+            raise CheckpointError(
+                "the problems have changed since this run began: restore the data files, or start a new "
+                f"run from its weights with --model.path {self.path / 'final'}"
+            )
+        for leftover in self.checkpoints.glob(f"{_HIDDEN}*"):
+            shutil.rmtree(leftover)
+        return [
+            f"{key} was {old.get(key)!r}, is {value!r}: the continuation may differ in rounding"
+            for key, value in versions.items()
+            if old.get(key) != value
+        ]
+
+    def complete(self) -> list[Path]:
+        """The complete checkpoints, oldest first."""
+        found = [
+            (int(match[1]), bool(match[2]), path)
+            for path in self.checkpoints.glob("step-*")
+            if (match := _NAME.fullmatch(path.name))
+        ]
+        return [path for _, _, path in sorted(found)]
+
+    def latest(self) -> Path:
+        """The newest complete checkpoint.
+
+        Raises:
+            CheckpointError: there is none.
+        """
+        found = self.complete()
+        if not found:
+            raise CheckpointError(
+                f"{self.path} has no checkpoint yet: delete it and start again without --resume"
+            )
+        return found[-1]
+
+    def prune(self, keep: int) -> None:
+        """Deletes all but the newest `keep` checkpoints."""
+        for path in self.complete()[:-keep]:
+            # Renamed first: a half-deleted checkpoint must not look whole.
+            hidden = path.with_name(f"{_HIDDEN}old-{path.name}")
+            path.rename(hidden)
+            shutil.rmtree(hidden)
+
+
+def save_checkpoint(
+    run: RunDirectory,
+    state: TrainerState,
+    *,
+    model: Any,
+    tokenizer: Any,
+    learner_state: dict[str, Any],
+    rollouts: Rollouts | None,
+    line_files: list[Path],
+) -> Path:
+    """Writes everything that continuing bit for bit needs.
+
+    Args:
+        run: where to.
+        state: where the run stands; its `file_sizes` are set here.
+        model, tokenizer: saved in Hugging Face layout.
+        learner_state: the optimiser's.
+        rollouts: sampled but not yet trained on, if the run stops in the middle of a step.
+        line_files: metrics.jsonl and the like; flushed, and their sizes recorded.
+    """
+    for file in line_files:
+        with file.open("ab") as handle:
+            os.fsync(handle.fileno())
+    state.file_sizes = {file.name: file.stat().st_size for file in line_files}
+    name = f"step-{state.step:06d}" + ("+rollouts" if rollouts is not None else "")
+    place = run.checkpoints / name
+    if place.exists():
+        return place
+    with atomic_folder(place) as folder:
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        torch.save({"learner": learner_state, "random": random_states()}, folder / "trainer.pt")
+        if rollouts is not None:
+            with (folder / "rollouts.npz").open("wb") as file:
+                np.savez(file, **rollouts.arrays())  # type: ignore[arg-type]
+        write_json(folder / "state.json", {"format": STATE_FORMAT, **asdict(state)})
+    return place
+
+
+def load_checkpoint(path: Path) -> tuple[TrainerState, dict[str, Any], Rollouts | None]:
+    """The trainer's state, the learner's state and pending rollouts; sets the global random states.
+
+    Raises:
+        CheckpointError: the folder is not a checkpoint of this version.
+    """
+    try:
+        values = read_json(path / "state.json")
+        if values.pop("format") != STATE_FORMAT:
+            raise CheckpointError(f"{path} was written by another version of grpo_rs")
+        saved = torch.load(path / "trainer.pt", weights_only=True)
+    except (OSError, KeyError, json.JSONDecodeError) as error:
+        raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from error
+    set_random_states(saved["random"])
+    rollouts = None
+    if (path / "rollouts.npz").exists():
+        with np.load(path / "rollouts.npz") as arrays:
+            rollouts = Rollouts.from_arrays(arrays)
+    return TrainerState(**values), saved["learner"], rollouts
+
+
+@contextmanager
+def atomic_folder(place: Path) -> Iterator[Path]:
+    """A hidden folder that becomes `place` at the end of the block, flushed to disk; or never."""
+    hidden = place.with_name(f"{_HIDDEN}{os.getpid()}-{place.name}")
+    shutil.rmtree(hidden, ignore_errors=True)
+    hidden.mkdir(parents=True)
+    try:
+        yield hidden
+        for file in sorted(hidden.rglob("*"), reverse=True):
+            _flush(file)
+        _flush(hidden)
+        hidden.rename(place)
+        _flush(place.parent)
+    except BaseException:
+        shutil.rmtree(hidden, ignore_errors=True)
+        raise
+
+
+def random_states() -> dict[str, Any]:
+    """The global random states, as values that `torch.load(weights_only=True)` accepts."""
+    version, words, gauss = random.getstate()
+    _, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        "python": [version, list(words), gauss],
+        "numpy": [np.asarray(keys).tolist(), int(position), int(has_gauss), float(cached)],
+    }
+
+
+def set_random_states(states: dict[str, Any]) -> None:
+    """Restores what `random_states` gave."""
+    torch.set_rng_state(states["torch"])
+    if states["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states["cuda"])
+    version, words, gauss = states["python"]
+    random.setstate((version, tuple(words), gauss))
+    keys, position, has_gauss, cached = states["numpy"]
+    np.random.set_state(("MT19937", np.array(keys, np.uint32), position, has_gauss, cached))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes a file whole or not at all."""
+    hidden = path.with_name(f"{_HIDDEN}{os.getpid()}-{path.name}")
+    hidden.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    _flush(hidden)
+    hidden.replace(path)
+    _flush(path.parent)
+
+
+def read_json(path: Path) -> Any:
+    """Reads what `write_json` wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,346 @@
+"""The configuration of a run: typed, from TOML plus dotted overrides. Unknown keys are refused.
+
+Every field's docstring is its help text (`--help`) and its entry in docs/config.md.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self, TypeVar
+
+import tyro
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+
+from grpo_rs.errors import ConfigError
+
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=0)]
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Section(BaseModel):
+    """A part of the configuration; immutable, and strict about what it does not know."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class ModelConfig(Section):
+    """The policy to train."""
+
+    path: str = "tiny"
+    """"tiny" (embedded, random weights), a local folder, a `.gguf` file, `pkg://package/file.gguf`
+    for a file inside an installed Python package, or a hub id."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Number type of the weights, the forward pass and the optimiser."""
+    device: str = "auto"
+    """"auto" (the first GPU, else the CPU), "cpu", "cuda", "cuda:1", "mps"."""
+
+
+class DataConfig(Section):
+    """Problems: generated ones (`task`), or files with named columns (`train`)."""
+
+    task: Literal["addition"] | None = "addition"
+    """Problems that the project generates; ignored once `train` is given."""
+    digits: Annotated[int, Field(ge=1, le=4)] = 2
+    """Digits of the numbers of the addition task."""
+    question: str = "{a:02d}+{b:02d}="
+    """Prompt of the addition task, a format string over `a` and `b`."""
+    solution: str = "{answer:03d}"
+    """Completion of the addition task that the supervised warm-up imitates."""
+    train: str | None = None
+    """Training problems: a `.jsonl` or `.parquet` file, or a data set for the `datasets` library."""
+    eval: str | None = None
+    """Held-out problems, in the same form; without it `held_out` problems are split off `train`."""
+    split: str = "train"
+    """Split to take when `train` is a data set for the `datasets` library."""
+    subset: str | None = None
+    """Its configuration name, if it has several."""
+    prompt_column: str = "prompt"
+    """Column with the prompt: a string, or a list of chat messages."""
+    gold_column: str = "answer"
+    """Column with the reference answer."""
+    solution_column: str | None = None
+    """Column with a completion to imitate in the supervised warm-up, if there is one."""
+    system: str | None = None
+    """System message put before a prompt that is a string; needs a chat template."""
+    chat: Literal["auto", "always", "never"] = "auto"
+    """Apply the tokenizer's chat template: when it has one, always, or never."""
+    held_out: PositiveInt = 512
+    """Problems split off for evaluation; their prompts are never trained on."""
+
+
+class RolloutConfig(Section):
+    """Sampling."""
+
+    prompts_per_step: PositiveInt = 32
+    """Prompts of a step, a group of completions each."""
+    group_size: PositiveInt = 8
+    """Completions of a prompt; at least 2, or there is nothing to be relative to."""
+    max_new_tokens: PositiveInt = 4
+    """Length limit of a completion."""
+    temperature: Positive = 1.0
+    """Divides the logits, in sampling and in training alike."""
+
+
+class RewardConfig(Section):
+    """Weights of the rewards that are summed; 0 leaves one out."""
+
+    math: NonNegative = 1.0
+    """Weight of the verifier: 1 for a correct answer, 0 for a wrong one."""
+    extract: Literal["auto", "boxed", "hash", "answer_tag", "phrase", "last_number", "whole"] = "auto"
+    """Where the verifier finds the answer in a completion; also used by the evaluation."""
+    format: NonNegative = 0.0
+    """Weight of the format reward: 1 when the completion has exactly one answer in `format_style`."""
+    format_style: Literal["boxed", "hash", "answer_tag"] = "boxed"
+    """The form that the format reward asks for."""
+    custom: dict[str, float] = {}
+    """Your own rewards, "module:function" = weight; see `grpo_rs.rewards.Reward`."""
+
+
+class ObjectiveConfig(Section):
+    """What is minimised."""
+
+    aggregate: Literal["token_mean", "seq_mean_token_mean"] = "token_mean"
+    """Every token alike (DAPO), or every completion alike (GRPO, DeepSeekMath)."""
+    clip_low: NonNegative = 0.2
+    """The ratio is clipped below at 1 - clip_low."""
+    clip_high: NonNegative = 0.28
+    """The ratio is clipped above at 1 + clip_high."""
+    kl_beta: NonNegative = 0.0
+    """Weight of the k3 KL to the frozen initial policy; 0 loads no reference."""
+    epochs: PositiveInt = 2
+    """Optimiser steps on each batch of rollouts."""
+    advantage: Literal["std", "none"] = "std"
+    """Divide centred rewards by the group's standard deviation (GRPO), or not (Dr. GRPO)."""
+    advantage_epsilon: NonNegative = 1e-6
+    """Added to that standard deviation."""
+
+
+class OptimConfig(Section):
+    """AdamW and its learning rate."""
+
+    lr: Positive = 1e-3
+    """Peak learning rate."""
+    warmup_steps: Count = 0
+    """Steps over which the learning rate rises from 0."""
+    schedule: Literal["constant", "linear", "cosine"] = "linear"
+    """How the learning rate goes from its peak to `final_fraction` of it at the last step."""
+    final_fraction: Share = 0.05
+    """The last step's learning rate as a share of the peak."""
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    """AdamW's decay rates."""
+    weight_decay: NonNegative = 0.0
+    """AdamW's decoupled weight decay."""
+    max_grad_norm: NonNegative = 1.0
+    """Gradients are scaled down to this norm; 0 switches that off."""
+
+
+class LearnerConfig(Section):
+    """How an update is computed; none of it changes the result beyond rounding."""
+
+    layout: Literal["auto", "shared_prefix", "padded"] = "auto"
+    """Each prompt once with its completions behind it, or one padded row a completion. "auto" tries
+    the first and checks it against the model's own log-probabilities."""
+    token_budget: PositiveInt = 8192
+    """Most tokens of one forward pass, padding included."""
+    logprob_chunk_tokens: PositiveInt = 1024
+    """Completion tokens per pass through the language-model head: bounds the memory of the logits."""
+    gradient_checkpointing: bool = False
+    """Recompute activations in the backward pass: less memory, about a third more time."""
+
+
+class WarmupConfig(Section):
+    """A supervised warm-up before GRPO, for a model that cannot yet earn any reward."""
+
+    max_steps: Count = 0
+    """Most supervised steps; 0 skips the warm-up."""
+    target_accuracy: Share = 0.25
+    """Stop once greedy accuracy on problems of the training set reaches this."""
+    check_every: PositiveInt = 20
+    """Steps between those checks."""
+    batch_size: PositiveInt = 64
+    """Solutions of a supervised step."""
+    lr: Positive = 2e-3
+    """Learning rate of the warm-up."""
+
+
+class EvalConfig(Section):
+    """Greedy evaluation on held-out problems; always done before the first and after the last step."""
+
+    every: Count = 0
+    """Steps between evaluations on the way; 0 for none."""
+    max_prompts: PositiveInt = 512
+    """Most problems evaluated."""
+    batch_size: PositiveInt = 512
+    """Prompts generated at once."""
+
+
+class CheckpointConfig(Section):
+    """Checkpoints, each written whole or not at all."""
+
+    every: Count = 0
+    """Steps between checkpoints; 0 keeps only the one at the start and at an interruption."""
+    keep: PositiveInt = 2
+    """Newest checkpoints kept."""
+
+
+class RunConfig(Section):
+    """The run as a whole."""
+
+    out: str | None = None
+    """Run directory; by default runs/NAME-DATE-TIME."""
+    name: str = "addition"
+    """Name of the run, for its default directory and the progress display."""
+    steps: PositiveInt = 900
+    """GRPO steps."""
+    seed: Count = 0
+    """Seed of everything random."""
+    threads: Count = 0
+    """CPU threads of torch; 0 leaves it to torch. Another number changes rounding, so resuming with
+    one is refused."""
+    completions_every: PositiveInt = 10
+    """Steps between samples of completions in completions.jsonl."""
+    completions_count: PositiveInt = 8
+    """Completions in each sample."""
+    stop_after: Count = 0
+    """Stop, as if interrupted, once this many steps are done; 0 for never."""
+
+
+class Config(Section):
+    """Group Relative Policy Optimization with verifiable rewards.
+
+    Without arguments: a tiny embedded model learns two-digit addition on the CPU, with no network, in
+    under two minutes. Any value below can be set in a TOML file, or here as `--section.key value`.
+    """
+
+    model: ModelConfig = ModelConfig()
+    data: DataConfig = DataConfig()
+    rollout: RolloutConfig = RolloutConfig()
+    rewards: RewardConfig = RewardConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optim: OptimConfig = OptimConfig()
+    learner: LearnerConfig = LearnerConfig()
+    warmup: WarmupConfig = WarmupConfig(max_steps=600, check_every=10)
+    eval: EvalConfig = EvalConfig()
+    checkpoint: CheckpointConfig = CheckpointConfig()
+    run: RunConfig = RunConfig()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.rollout.group_size < 2:
+            raise ValueError(
+                "rollout.group_size is 1: GRPO compares answers to the same prompt, so set it to at "
+                "least 2 (8 is usual)"
+            )
+        if self.data.train is None and self.data.task is None:
+            raise ValueError(
+                "there is nothing to train on: set data.train to a file, or data.task to \"addition\""
+            )
+        if not (self.rewards.math or self.rewards.format or any(self.rewards.custom.values())):
+            raise ValueError("every reward has weight 0: set rewards.math to 1")
+        return self
+
+
+class CommandLine(Config):
+    __doc__ = Config.__doc__
+
+    config: tyro.conf.Positional[Path | None] = None
+    """TOML file with the values that differ from the defaults."""
+    resume: bool = False
+    """Continue the run in `run.out` from its last checkpoint, bit for bit on a CPU."""
+    dry_run: bool = False
+    """Check everything, print the resolved configuration and a memory estimate, and stop."""
+
+    def resolved(self) -> Config:
+        """The configuration without the words of the command line."""
+        return Config(**{name: getattr(self, name) for name in Config.model_fields})
+
+
+def parse_command_line(arguments: list[str]) -> CommandLine:
+    """Reads `[FILE.toml] [--section.key value ...] [--resume] [--dry-run]`.
+
+    Raises:
+        ConfigError: the file is missing, is not TOML, has an unknown key or a value out of range.
+        SystemExit: an unknown option, or `--help`.
+    """
+    files = [argument for argument in arguments if argument.endswith(".toml")]
+    values = read_toml(Path(files[0])) if files else {}
+    default = _validated(CommandLine, values)
+    try:
+        return tyro.cli(
+            CommandLine,
+            prog="python -m grpo_rs.train",
+            default=default,
+            args=arguments,
+            config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff),
+        )
+    except ValidationError as error:
+        raise ConfigError(_sentences(error)) from None
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The values of a TOML file, with every key checked against the configuration.
+
+    Raises:
+        ConfigError: the file cannot be read, is not TOML, or has an unknown key.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is not valid TOML: {error}") from None
+    _refuse_unknown(values, Config, str(path), "")
+    return values
+
+
+def config_from_dict(values: dict[str, Any]) -> Config:
+    """A configuration from nested plain values, as in the run directory's config.json."""
+    _refuse_unknown(values, Config, "the configuration", "")
+    return _validated(Config, values)
+
+
+def flatten(config: Config) -> dict[str, Any]:
+    """Every value by its dotted name, in order."""
+    return {
+        f"{section}.{key}": value
+        for section, values in config.model_dump(mode="json").items()
+        for key, value in values.items()
+    }
+
+
+def _refuse_unknown(values: dict[str, Any], model: type[BaseModel], where: str, prefix: str) -> None:
+    for key, value in values.items():
+        field = model.model_fields.get(key)
+        if field is None:
+            known = list(model.model_fields)
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f"did you mean {prefix}{near[0]}?" if near else f"known: {', '.join(known)}"
+            raise ConfigError(f"unknown key {prefix}{key} in {where}: {hint}")
+        section = field.annotation
+        if isinstance(section, type) and issubclass(section, BaseModel):
+            if not isinstance(value, dict):
+                raise ConfigError(f"{prefix}{key} in {where} is a section: write [{prefix}{key}]")
+            _refuse_unknown(value, section, where, f"{prefix}{key}.")
+
+
+def _validated(model: type[ModelT], values: dict[str, Any]) -> ModelT:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_sentences(error)) from None
+
+
+def _sentences(error: ValidationError) -> str:
+    lines = []
+    for item in error.errors():
+        name = ".".join(str(part) for part in item["loc"])
+        message = item["msg"].removeprefix("Value error, ")
+        lines.append(f"{name} is {item['input']!r}: {message}" if name else message)
+    return "; ".join(lines)

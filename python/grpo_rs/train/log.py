@@ -1,0 +1,200 @@
+"""What a run tells: metrics.jsonl, completions.jsonl, and the progress on the terminal."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+# Every metric of metrics.jsonl with its formula; `*` stands for a name. docs/metrics.md is made of this.
+METRICS = {
+    "step": "GRPO steps done, this one included",
+    "epoch": "problems drawn so far / problems of the training set",
+    "lr": "learning rate of the step",
+    "reward/mean": "mean of the rewards of scorable completions",
+    "reward/std": "standard deviation of the same (ddof 0)",
+    "reward/*": "mean of one reward before weighting, over the completions it could score",
+    "accuracy": "completions judged CORRECT / completions whose gold can be read, as sampled",
+    "outcome/*": "completions with that verdict / completions",
+    "unscored": "completions without a reward / completions",
+    "groups/live": "groups with at least two different rewards / groups; only these are trained on",
+    "groups/zero_variance": "groups whose scored completions all have the same reward / groups",
+    "groups/too_few": "groups with fewer than two scored completions / groups",
+    "completion/tokens_mean": "mean tokens of a completion, the end-of-sequence token included",
+    "completion/truncated": "completions cut off at max_new_tokens / completions",
+    "train/loss": "sum over trained tokens of weight * (clipped policy loss + kl_beta * KL), last epoch. "
+    "It is near 0 on the first epoch whatever the model does: read the reward instead",
+    "train/grad_norm": "L2 norm of the gradient before clipping, last epoch",
+    "train/entropy": "mean over trained tokens of the entropy of the next-token distribution, nats, last epoch",
+    "train/kl": "mean over trained tokens of k3, exp(ref - logp) - (ref - logp) - 1, nats, last epoch",
+    "train/ratio": "mean over trained tokens of exp(logp - old logp), last epoch; 1 in the first",
+    "train/clip_low": "trained tokens with ratio < 1 - clip_low and advantage < 0 / trained tokens, last epoch",
+    "train/clip_high": "trained tokens with ratio > 1 + clip_high and advantage > 0 / trained tokens, last epoch",
+    "train/sampler_gap": "mean over trained tokens of |logp of the learner - logp of the sampler|, before the "
+    "update, nats; far above rounding means that the two do not agree on the policy",
+    "train/sampler_gap_max": "largest such difference",
+    "train/rows": "completions trained on",
+    "train/tokens": "completion tokens trained on, per epoch",
+    "train/forward_tokens": "tokens fed to the model per epoch, prompts and padding included",
+    "train/micro_batches": "forward passes per epoch",
+    "tokens/generated": "completion tokens sampled in the step",
+    "tokens_per_s": "tokens/generated / time/step",
+    "time/step": "wall seconds of the step, without evaluation and checkpoint",
+    "time/*": "wall seconds of a phase: sample, score, update",
+    "eval/accuracy": "greedy accuracy on held-out problems after this step",
+    "eval/tokens_mean": "mean tokens of those completions",
+}
+
+
+def describe_metric(name: str) -> str | None:
+    """The formula of a metric; None if it is not documented."""
+    return METRICS.get(name) or METRICS.get(f"{name.partition('/')[0]}/*")
+
+
+class LineFile:
+    """A file of JSON lines, one object a line, each written at once."""
+
+    def __init__(self, path: Path, size: int | None = None) -> None:
+        self.path = path
+        path.touch()
+        if size is not None:
+            # Lines after the checkpoint belong to steps that will be done again.
+            with path.open("r+b") as file:
+                file.truncate(size)
+
+    def write(self, values: Mapping[str, Any]) -> None:
+        """Appends one object; numbers that JSON cannot hold become null."""
+        clean = {
+            key: None if isinstance(value, float) and not math.isfinite(value) else value
+            for key, value in values.items()
+        }
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(clean, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+class Phases:
+    """Wall seconds by phase. Phases may nest: an inner one's time is not the outer one's.
+
+    Args:
+        totals: seconds so far, added to in place.
+    """
+
+    def __init__(self, totals: dict[str, float]) -> None:
+        self.totals = totals
+        self.step: dict[str, float] = {}
+        self._open: list[str] = []
+        self._mark = time.perf_counter()
+
+    @contextmanager
+    def measure(self, phase: str) -> Iterator[None]:
+        """Adds the block's time to a phase."""
+        self._settle()
+        self._open.append(phase)
+        try:
+            yield
+        finally:
+            self._settle()
+            self._open.pop()
+
+    def _settle(self) -> None:
+        now = time.perf_counter()
+        if self._open:
+            self.add(self._open[-1], now - self._mark)
+        self._mark = now
+
+    def add(self, phase: str, seconds: float) -> None:
+        """Adds seconds measured elsewhere."""
+        self.totals[phase] = self.totals.get(phase, 0.0) + seconds
+        self.step[phase] = self.step.get(phase, 0.0) + seconds
+
+    def shares(self) -> dict[str, float]:
+        """Each phase's share of the time of all."""
+        total = sum(self.totals.values()) or 1.0
+        return {phase: seconds / total for phase, seconds in self.totals.items()}
+
+
+class Display:
+    """Progress on the terminal: a live bar, or a line now and then when it is not a terminal.
+
+    Args:
+        name: shown before the bar.
+        steps: steps of the whole run.
+        console: where to; logs and progress go to standard error, standard output is for data.
+    """
+
+    LINES = 20
+    """Lines of a whole run when the output is not a terminal."""
+
+    def __init__(self, name: str, steps: int, console: Console | None = None) -> None:
+        self.console = console or Console(file=sys.stderr)
+        self.steps = steps
+        self.progress = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            expand=True,
+        )
+        self.task = self.progress.add_task(name, total=steps)
+        self.live: Live | None = None
+
+    def note(self, text: str) -> None:
+        """Prints a line above the bar."""
+        self.console.print(text, highlight=False, soft_wrap=True)
+
+    @contextmanager
+    def running(self, begin: int) -> Iterator[None]:
+        """Shows the bar while the block runs."""
+        self.progress.reset(self.task, completed=begin)
+        if not self.console.is_terminal:
+            yield
+            return
+        with Live(self.progress, console=self.console, refresh_per_second=4, transient=True) as live:
+            self.live = live
+            try:
+                yield
+            finally:
+                self.live = None
+
+    def step(self, metrics: Mapping[str, Any], shares: Mapping[str, float]) -> None:
+        """Shows a step's metrics."""
+        step = int(metrics["step"])
+        self.progress.update(self.task, completed=step)
+        if self.live is not None:
+            grid = Table.grid(expand=True)
+            grid.add_row(self.progress)
+            grid.add_row(_line(metrics, shares))
+            self.live.update(grid)
+        elif step == self.steps or step % max(1, self.steps // self.LINES) == 0:
+            self.note(f"step {step:>{len(str(self.steps))}}/{self.steps}  {_line(metrics, shares)}")
+
+
+def _line(metrics: Mapping[str, Any], shares: Mapping[str, float]) -> str:
+    divergence = (
+        f"KL {metrics['train/kl']:.4f}"
+        if "train/kl" in metrics
+        else f"entropy {metrics.get('train/entropy', float('nan')):.2f}"
+    )
+    parts = [
+        f"reward {metrics['reward/mean']:.3f}",
+        f"accuracy {metrics['accuracy']:.2f}",
+        divergence,
+        f"grad {metrics.get('train/grad_norm', float('nan')):.2f}",
+        f"live {metrics['groups/live']:.0%}",
+        f"{metrics['tokens_per_s']:,.0f} tok/s",
+        " ".join(f"{phase} {share:.0%}" for phase, share in shares.items() if share >= 0.005),
+    ]
+    return "  ".join(parts)

