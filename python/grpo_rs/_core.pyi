@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 __version__: str
-build_profile: str
+_build_profile: Literal["debug", "release"]
 
 class InputError(ValueError): ...
 class InternalError(RuntimeError): ...

@@ -81,7 +81,7 @@ def group_advantages(
         epsilon: added to the standard deviation.
 
     Raises:
-        InputError: lengths differ, a reward is infinite, or an option is out of range.
+        InputError: lengths differ, a reward is infinite, an id is not whole, or an option is out of range.
 
     Source:
         DeepSeekMath, arXiv 2402.03300, section 4.1.2; Dr. GRPO, arXiv 2503.20783.
@@ -94,10 +94,10 @@ def group_advantages(
         rewards if isinstance(rewards, np.ndarray) else [np.nan if r is None else r for r in rewards],
         dtype=np.float64,
     )
-    ids = np.ascontiguousarray(group_ids, dtype=np.int64)
-    return Advantages(
-        *_core.group_advantages(rewards_array, ids, scale=scale, ddof=ddof, epsilon=epsilon)
-    )
+    if rewards_array.ndim != 1:
+        raise InputError(f"rewards have shape {rewards_array.shape}: give one per row, in one dimension")
+    ids = _integers("group_ids", group_ids)
+    return Advantages(*_core.group_advantages(rewards_array, ids, scale=scale, ddof=ddof, epsilon=epsilon))
 
 
 def pack_rows(lengths: Sequence[int] | IntArray, budget: int) -> list[IntArray]:
@@ -111,13 +111,23 @@ def pack_rows(lengths: Sequence[int] | IntArray, budget: int) -> list[IntArray]:
         Row indices of each micro-batch, longest rows first.
 
     Raises:
-        InputError: a single row is over the budget.
+        InputError: a single row is over the budget, or a length is negative or not whole.
 
     Example:
         >>> [bin.tolist() for bin in pack_rows([3, 9, 4, 10], budget=20)]
         [[3, 1], [2, 0]]
     """
-    return _core.pack_rows(np.ascontiguousarray(lengths, dtype=np.int64), budget)
+    return _core.pack_rows(_integers("lengths", lengths), budget)
+
+
+def _integers(name: str, values: Sequence[int] | IntArray) -> IntArray:
+    array = np.asarray(values)
+    # An empty list is float64 to numpy. Anything else would be cut to whole numbers without a word.
+    if array.size and array.dtype.kind not in "iu":
+        raise InputError(f"{name} are {array.dtype}: give whole numbers")
+    if array.ndim != 1:
+        raise InputError(f"{name} have shape {array.shape}: give one per row, in one dimension")
+    return np.ascontiguousarray(array, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -148,6 +158,7 @@ class Tokens:
         return len(self.offsets) - 1
 
     def __getitem__(self, row: int) -> IntArray:
+        row = range(len(self))[row]  # counts from the end when negative, IndexError outside
         return self.flat[self.offsets[row] : self.offsets[row + 1]]
 
 
@@ -188,7 +199,7 @@ class Rollouts:
         ):
             if len(array) != expected:
                 raise InputError(f"{name} has {len(array)} entries; {expected} are needed")
-        if rows and not (0 <= self.group_ids.min() and self.group_ids.max() < groups):
+        if rows and (self.group_ids.min() < 0 or self.group_ids.max() >= groups):
             raise InputError(f"group_ids must be rows of prompts, 0 to {groups - 1}")
 
     def __len__(self) -> int:

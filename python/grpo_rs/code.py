@@ -36,7 +36,8 @@ class Limits:
             the verdict of a busy but correct program depends on the load of the machine.
         cpu_s: CPU seconds of all threads, the interpreter's start included.
         memory_mb: address space of each process, in MiB.
-        output_kb: stdout, and as much again of stderr, in KiB.
+        output_kb: bytes written to stdout, and as many again to stderr, in KiB; the last 8 KiB of stderr
+            are kept.
         processes: processes at a time, the program's own included; 1 refuses every new one.
         file_mb: size of any one file that it writes, in MiB.
     """
@@ -89,7 +90,8 @@ class CaseResult:
         outcome: how it ended.
         exit_code: of the process; None if a signal ended it.
         signal: that signal.
-        stdout, stderr: what it printed, up to the limit; bytes that are not UTF-8 are replaced.
+        stdout, stderr: what it printed; bytes that are not UTF-8 are replaced. Of a program that could not
+            be run, stderr says why.
         wall_s, cpu_s: seconds.
         peak_bytes: peak resident memory, where the kernel tells.
     """
@@ -118,8 +120,10 @@ class ProgramResult:
         return sum(case.outcome is CodeOutcome.PASSED for case in self.cases) / len(self.cases)
 
     @property
-    def passed(self) -> bool:
-        """Whether every test passed."""
+    def passed(self) -> bool | None:
+        """Whether every test passed; None if a test could not be run."""
+        if not all(case.outcome.is_scorable for case in self.cases):
+            return None
         return all(case.outcome is CodeOutcome.PASSED for case in self.cases)
 
 
@@ -145,8 +149,8 @@ class CodeResults:
 
     @property
     def passed(self) -> npt.NDArray[np.bool_]:
-        """bool, whether each program passed every test."""
-        return np.array([program.passed for program in self.programs], np.bool_)
+        """bool, whether each program passed every test; False, with a score of NaN, where it was not run."""
+        return np.array([program.passed is True for program in self.programs], np.bool_)
 
 
 class CodeRunner:
@@ -197,7 +201,7 @@ class CodeRunner:
         )
         return CodeResults(
             tuple(
-                ProgramResult(tuple(CaseResult(CodeOutcome(code), *rest) for code, *rest in cases))
+                ProgramResult(tuple(CaseResult(CodeOutcome(case[0]), *case[1:]) for case in cases))
                 for cases in results
             )
         )

@@ -86,7 +86,7 @@ def unreadable_golds(golds: Sequence[str]) -> dict[int, str]:
     """The golds that no prediction could be scored against, by index, with the reason.
 
     Example:
-        >>> list(unreadable_golds(["72", "", "1/0"]))
+        >>> list(unreadable_golds(["72", "", "1e999999"]))
         [1, 2]
     """
     verdicts = verify_math(["0"] * len(golds), golds, extract="whole")

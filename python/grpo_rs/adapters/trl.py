@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,8 +27,10 @@ class _MathReward:
                 f"the data set has no column {self.gold_column!r}: name the one with the reference "
                 "answers, math_reward(gold_column=...)"
             )
-        verdicts = verify_math([_text(c) for c in completions], [str(g) for g in golds], extract=self.extract)
-        return [float(score) if score == score else None for score in verdicts.scores]
+        verdicts = verify_math(
+            [_text(c) for c in completions], [_gold(g) for g in golds], extract=self.extract
+        )
+        return [None if math.isnan(score) else float(score) for score in verdicts.scores]
 
 
 def math_reward(gold_column: str = "solution", *, extract: Extract = "auto") -> _MathReward:
@@ -47,4 +50,16 @@ def math_reward(gold_column: str = "solution", *, extract: Extract = "auto") -> 
 
 
 def _text(completion: Completion) -> str:
-    return completion if isinstance(completion, str) else str(completion[-1]["content"])
+    if isinstance(completion, str):
+        return completion
+    content = completion[-1].get("content") if completion else None
+    if isinstance(content, str):
+        return content
+    # A list of typed parts, or None beside a tool call: whatever text there is.
+    return "".join(part.get("text") or "" for part in content or ())
+
+
+def _gold(gold: object) -> str:
+    # Missing (None, and NaN from data frames) must be not scorable, rather than the text "None".
+    missing = gold is None or (isinstance(gold, float) and math.isnan(gold))
+    return "" if missing else str(gold)

@@ -8,7 +8,11 @@ from grpo_rs.math import verify_math
 
 
 def compute_score(
-    data_source: str, solution_str: str, ground_truth: str, extra_info: dict[str, Any] | None = None, **_: Any
+    data_source: str,
+    solution_str: str,
+    ground_truth: str | float | None,
+    extra_info: dict[str, Any] | None = None,
+    **_: Any,
 ) -> dict[str, Any]:
     """Judges one completion; verl calls it once per sample, from any thread.
 
@@ -25,7 +29,8 @@ def compute_score(
     Source:
         verl 0.9, `experimental/reward_loop/reward_manager/naive.py`.
     """
-    verdicts = verify_math([solution_str], [ground_truth])
+    gold = "" if ground_truth is None else str(ground_truth)
+    verdicts = verify_math([solution_str], [gold])
     outcome = verdicts.outcome(0)
     return {
         "score": float(verdicts.scores[0]) if outcome.is_scorable else 0.0,

@@ -5,20 +5,81 @@ Shapes: T = completion tokens of a micro-batch, end to end; N = completions of a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from grpo_rs.algo.kl import MAX_LOG_RATIO, k3_T
 from grpo_rs.batch import FloatArray, IntArray
 
 Aggregate = Literal["token_mean", "seq_mean_token_mean"]
 
 
+@dataclass(frozen=True)
+class PolicyLoss:
+    """The objective on a micro-batch, and what it was made of.
+
+    Attributes:
+        loss: scalar; summed over the micro-batches of a step it is the step's loss.
+        ratio_T: importance ratios.
+        kl_T: k3 to the reference; None without one.
+        clipped_low_T, clipped_high_T: bool, where the clip stops the gradient.
+    """
+
+    loss: Tensor
+    ratio_T: Tensor
+    kl_T: Tensor | None
+    clipped_low_T: Tensor
+    clipped_high_T: Tensor
+
+
+def grpo_loss(
+    logp_T: Tensor,
+    old_logp_T: Tensor,
+    advantage_T: Tensor,
+    weight_T: Tensor,
+    *,
+    clip_low: float,
+    clip_high: float,
+    kl_beta: float = 0.0,
+    ref_logp_T: Tensor | None = None,
+) -> PolicyLoss:
+    """The GRPO objective: sum over tokens of weight * (clipped surrogate + beta * k3).
+
+    Args:
+        logp_T: float (T,), log-probabilities under the policy; differentiated.
+        old_logp_T: float (T,), under the policy that the ratio is taken to.
+        advantage_T: float (T,), the advantage of each token's completion.
+        weight_T: float (T,), from `token_weights_N`.
+        clip_low, clip_high: see `clipped_policy_loss_T`.
+        kl_beta: weight of the KL term.
+        ref_logp_T: float (T,), under the frozen reference; needed when `kl_beta` is not 0.
+
+    Source:
+        DeepSeekMath, arXiv 2402.03300, equations 3 and 4; with weights of "token_mean" and clip-higher,
+        DAPO, arXiv 2503.14476, equation 8.
+    """
+    r_T = ratio_T(logp_T, old_logp_T)
+    loss_T = clipped_policy_loss_T(r_T, advantage_T, clip_low=clip_low, clip_high=clip_high)
+    kl_T = None
+    if ref_logp_T is not None:
+        kl_T = k3_T(logp_T, ref_logp_T)
+        loss_T = loss_T + kl_beta * kl_T
+    return PolicyLoss(
+        loss=(weight_T * loss_T).sum(),
+        ratio_T=r_T.detach(),
+        kl_T=None if kl_T is None else kl_T.detach(),
+        clipped_low_T=((r_T < 1 - clip_low) & (advantage_T < 0)).detach(),
+        clipped_high_T=((r_T > 1 + clip_high) & (advantage_T > 0)).detach(),
+    )
+
+
 def ratio_T(logp_T: Tensor, old_logp_T: Tensor) -> Tensor:
     """The importance ratio pi(token) / pi_old(token), float (T,). Gradient flows through `logp_T` only."""
-    return (logp_T - old_logp_T.detach()).exp()
+    return (logp_T - old_logp_T.detach()).clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO).exp()
 
 
 def clipped_policy_loss_T(

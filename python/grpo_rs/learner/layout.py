@@ -70,14 +70,11 @@ def micro_batches(
     single completion longer than the budget gets a micro-batch to itself. Empty completions are left out.
     """
     sequences = _sequences(rollouts, rows, token_budget if layout == "shared_prefix" else 0)
-    if not sequences:
-        return []
-    lengths = [sequence.length for sequence in sequences]
     build = _shared_prefix if layout == "shared_prefix" else _padded
-    return [
-        build(rollouts, [sequences[i] for i in rows_of_bin])
-        for rows_of_bin in pack_rows(lengths, max(token_budget, *lengths))
-    ]
+    alone = [[sequence] for sequence in sequences if sequence.length > token_budget]
+    fitting = [sequence for sequence in sequences if sequence.length <= token_budget]
+    packed = pack_rows([sequence.length for sequence in fitting], token_budget)
+    return [build(rollouts, rows) for rows in [*alone, *([fitting[i] for i in bin] for bin in packed)]]
 
 
 def _sequences(rollouts: Rollouts, rows: Sequence[int], budget: int) -> list[_Sequence]:
@@ -111,7 +108,10 @@ def _shared_prefix(rollouts: Rollouts, sequences: list[_Sequence]) -> MicroBatch
     positions = np.zeros((count, width), np.int64)
     # Which completion a token belongs to: -1 the prompt, which all may see; -2 padding, which none may.
     owner = np.full((count, width), -2, np.int64)
-    state, target, row_of, flat = [], [], [], []
+    state: list[IntArray] = []
+    target: list[IntArray] = []
+    row_of: list[IntArray] = []
+    flat: list[IntArray] = []
     for b, sequence in enumerate(sequences):
         size = len(sequence.prompt)
         ids[b, :size], positions[b, :size], owner[b, :size] = sequence.prompt, np.arange(size), -1
@@ -136,7 +136,10 @@ def _padded(rollouts: Rollouts, sequences: list[_Sequence]) -> MicroBatch:
     width = max(sequence.length for sequence in sequences)
     ids = np.zeros((len(sequences), width), np.int64)
     mask = np.zeros((len(sequences), width), np.bool_)
-    state, target, row_of, flat = [], [], [], []
+    state: list[IntArray] = []
+    target: list[IntArray] = []
+    row_of: list[IntArray] = []
+    flat: list[IntArray] = []
     for b, sequence in enumerate(sequences):
         (row,) = sequence.rows
         size = len(sequence.prompt)

@@ -14,8 +14,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from grpo_rs.algo.kl import k3_T
-from grpo_rs.algo.losses import Aggregate, clipped_policy_loss_T, ratio_T, token_weights_N
+from grpo_rs.algo.losses import Aggregate, grpo_loss, token_weights_N
 from grpo_rs.batch import Advantages, FloatArray, Rollouts
 from grpo_rs.errors import ModelError
 from grpo_rs.learner.layout import Layout, MicroBatch, micro_batches
@@ -79,7 +78,7 @@ class Learner:
         self.max_grad_norm = max_grad_norm
         disable_dropout(model)
         if gradient_checkpointing:
-            model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            model.activation_checkpointing_enable({"use_reentrant": False})
         # Checkpointing acts in training mode only; without dropout the modes are otherwise alike.
         model.train(gradient_checkpointing)
         self.optimizer = torch.optim.AdamW(
@@ -99,7 +98,7 @@ class Learner:
         denominator alike, the KL term included. Without a single trainable row nothing is changed.
 
         Raises:
-            ModelError: the gradient is not finite. The weights are left as they were.
+            ModelError: the gradient is not finite; that gradient is not applied.
         """
         trainable_N = advantages.trainable & (rollouts.completions.lengths > 0)
         rows = np.flatnonzero(trainable_N)
@@ -135,11 +134,9 @@ class Learner:
                     # The first pass is on the policy that sampled: it is the old policy, at no cost.
                     old.append(logp_T.detach())
                     sums.compare_with_sampler(logp_T, batch, rollouts)
-                loss = self._loss(
-                    logp_T, old[index], reference_T, batch, advantages.values, weights_N, sums
-                )
+                loss = self._loss(logp_T, old[index], reference_T, batch, advantages.values, weights_N, sums)
                 sums.add("train/entropy", entropy_T)
-                loss.backward()  # type: ignore[no-untyped-call]
+                loss.backward()
             metrics |= sums.means() | {"train/grad_norm": self.apply_gradient()}
         return metrics
 
@@ -154,23 +151,23 @@ class Learner:
         sums: _Sums,
     ) -> Tensor:
         objective = self.objective
-        device = logp_T.device
-        advantage_T = torch.from_numpy(advantages_N).float().to(device)[batch.row_T]
-        weight_T = torch.from_numpy(weights_N).float().to(device)[batch.row_T]
-        r_T = ratio_T(logp_T, old_T)
-        loss_T = clipped_policy_loss_T(
-            r_T, advantage_T, clip_low=objective.clip_low, clip_high=objective.clip_high
+        policy = grpo_loss(
+            logp_T,
+            old_T,
+            torch.from_numpy(advantages_N).to(logp_T)[batch.row_T],
+            torch.from_numpy(weights_N).to(logp_T)[batch.row_T],
+            clip_low=objective.clip_low,
+            clip_high=objective.clip_high,
+            kl_beta=objective.kl_beta,
+            ref_logp_T=reference_T,
         )
-        if reference_T is not None:
-            kl_T = k3_T(logp_T, reference_T)
-            loss_T = loss_T + objective.kl_beta * kl_T
-            sums.add("train/kl", kl_T)
-        loss = (weight_T * loss_T).sum()
-        sums.loss += float(loss.detach())
-        sums.add("train/ratio", r_T)
-        sums.add("train/clip_low", ((r_T < 1 - objective.clip_low) & (advantage_T < 0)).float())
-        sums.add("train/clip_high", ((r_T > 1 + objective.clip_high) & (advantage_T > 0)).float())
-        return loss
+        sums.loss += float(policy.loss.detach())
+        sums.add("train/ratio", policy.ratio_T)
+        sums.add("train/clip_low", policy.clipped_low_T)
+        sums.add("train/clip_high", policy.clipped_high_T)
+        if policy.kl_T is not None:
+            sums.add("train/kl", policy.kl_T)
+        return policy.loss
 
     @torch.no_grad()
     def _reference_logprobs_T(self, batch: MicroBatch) -> Tensor | None:
@@ -194,7 +191,7 @@ class Learner:
             self.optimizer.zero_grad(set_to_none=True)
             raise ModelError(
                 f"the gradient is not finite (norm {norm}): lower optim.lr, or train with model.dtype "
-                "float32. The weights were not changed"
+                "float32. This update was not applied"
             )
         self.optimizer.step()
         return norm
@@ -240,4 +237,4 @@ def disable_dropout(model: torch.nn.Module) -> None:
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
         if isinstance(getattr(module, "attention_dropout", None), float):
-            module.attention_dropout = 0.0
+            setattr(module, "attention_dropout", 0.0)  # noqa: B010 -- Module's own __setattr__ is narrower

@@ -8,8 +8,6 @@ Shapes: B = rows, L = width, D = hidden size, V = vocabulary, T = completion tok
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
@@ -30,7 +28,8 @@ def completion_logprobs_T(
         chunk_tokens: tokens per pass through the head; bounds the memory of the logits.
 
     Returns:
-        Two float32 (T,) tensors: log-probabilities (differentiable) and entropies in nats (detached).
+        Two (T,) tensors, float32 or the model's float64: log-probabilities (differentiable) and entropies in
+        nats (detached).
     """
     hidden_BLD = model.base_model(
         input_ids=batch.input_ids_BL,
@@ -43,10 +42,7 @@ def completion_logprobs_T(
     if len(hidden_TD) <= chunk_tokens:
         return _chunk_logprobs(head, hidden_TD, batch.target_T, temperature)
     chunks = [
-        cast(
-            tuple[Tensor, Tensor],
-            checkpoint(_chunk_logprobs, head, hidden_CD, target_C, temperature, use_reentrant=False),
-        )
+        checkpoint(_chunk_logprobs, head, hidden_CD, target_C, temperature, use_reentrant=False)
         for hidden_CD, target_C in zip(
             hidden_TD.split(chunk_tokens), batch.target_T.split(chunk_tokens), strict=True
         )
@@ -57,7 +53,9 @@ def completion_logprobs_T(
 def _chunk_logprobs(
     head: torch.nn.Module, hidden_CD: Tensor, target_C: Tensor, temperature: float
 ) -> tuple[Tensor, Tensor]:
-    logits_CV = head(hidden_CD).float()
+    logits_CV = head(hidden_CD)
+    # At least float32: a sum over a vocabulary of bfloat16 numbers is wrong in the second digit.
+    logits_CV = logits_CV.to(torch.promote_types(logits_CV.dtype, torch.float32))
     if temperature != 1.0:
         logits_CV = logits_CV / temperature
     normaliser_C = logits_CV.logsumexp(-1)

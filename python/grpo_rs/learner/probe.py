@@ -28,9 +28,7 @@ class Probe:
 
 
 @torch.no_grad()
-def probe_layout(
-    model: PreTrainedModel, prompt: Sequence[int], *, wanted: Layout | None = None
-) -> Probe:
+def probe_layout(model: PreTrainedModel, prompt: Sequence[int], *, wanted: Layout | None = None) -> Probe:
     """Compares each layout with `model(...).logits` on one prompt and three random completions.
 
     Args:

@@ -8,15 +8,23 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from grpo_rs.math import verify_math
 from grpo_rs.rewards.base import Completions
 
 FormatStyle = Literal["boxed", "hash", "answer_tag"]
 
-# Linear-time patterns: each opening is found once, with no nested repetition.
-_OPENINGS = {
-    "boxed": re.compile(r"\\(?:boxed|fbox)\s*\{\s*[^\s}]"),
-    "hash": re.compile(r"^####[ \t]*\S", re.MULTILINE),
-    "answer_tag": re.compile(r"<answer>\s*[^\s<]"),
+# Linear-time patterns. Whatever the verifier might take for a mark of the style...
+_MARKS = {
+    "boxed": re.compile(r"\\(?:boxed|fbox)(?![A-Za-z])"),
+    "hash": re.compile(r"(?<!#)####(?!#)"),
+    "answer_tag": re.compile(r"</?answer>"),
+}
+# ... and the one form of it that was asked for. That the verifier finds an answer there says the rest:
+# it closes, and is not empty.
+_FORMS = {
+    "boxed": re.compile(r"\\(?:boxed|fbox)\s*\{"),
+    "hash": re.compile(r"^####(?!#)", re.MULTILINE),
+    "answer_tag": re.compile(r"<answer>"),
 }
 
 
@@ -34,13 +42,16 @@ class FormatReward:
         self.style: FormatStyle = style
 
     def __call__(self, completions: Completions, /) -> npt.NDArray[np.float64]:
-        return np.array([float(self._fits(text)) for text in completions.texts])
+        # Only where an answer stands is asked for, so any readable gold will do.
+        spans = verify_math(completions.texts, ["0"] * len(completions), extract=self.style).spans
+        found = spans[:, 0] < spans[:, 1]
+        return np.array(
+            [float(has and self._fits(text)) for has, text in zip(found, completions.texts, strict=True)]
+        )
 
     def _fits(self, text: str) -> bool:
         # Reasoning is no answer, so neither is a box in it.
         _, _, reply = text.rpartition("</think>")
-        if "<think>" in reply:
-            return False
-        if self.style == "answer_tag" and reply.count("</answer>") != 1:
-            return False
-        return sum(1 for _ in _OPENINGS[self.style].finditer(reply)) == 1
+        marks = sum(1 for _ in _MARKS[self.style].finditer(reply))
+        expected = 2 if self.style == "answer_tag" else 1  # it opens and closes
+        return marks == expected and _FORMS[self.style].search(reply) is not None

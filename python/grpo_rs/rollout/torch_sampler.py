@@ -15,6 +15,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from grpo_rs.batch import IntArray, Rollouts, Tokens
+from grpo_rs.errors import ModelError
 from grpo_rs.rollout.sampler import SamplingParams
 
 # Rows that have ended are dropped from the cache once they are this share of it: dropping copies it.
@@ -73,7 +74,12 @@ class TorchSampler:
             use_cache=True,
             logits_to_keep=1,
         )
-        cache = output.past_key_values
+        cache = getattr(output, "past_key_values", None)
+        if not hasattr(cache, "batch_repeat_interleave"):
+            raise ModelError(
+                f"{type(self.model).__name__} keeps no key-value cache that could be shared by a group: only "
+                "attention models can be sampled from yet"
+            )
         cache.batch_repeat_interleave(params.group_size)
         mask = mask.repeat_interleave(params.group_size, 0)
         positions_B = mask.sum(-1)

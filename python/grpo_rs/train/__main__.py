@@ -1,12 +1,13 @@
 """`python -m grpo_rs.train [FILE.toml] [--section.key value ...] [--resume] [--dry-run]`.
 
-Exit status: 0 done, 2 a mistake in the input (nothing was trained), 128 + n stopped by signal n after
-saving (130 Ctrl-C, 143 SIGTERM).
+Exit status: 0 done (or stopped where `run.stop_after` says), 2 an error that the message says how to mend,
+128 + n stopped by signal n after saving (130 Ctrl-C, 143 SIGTERM).
 """
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import time
@@ -74,6 +75,8 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(command: CommandLine, started: float) -> int:
     from rich.console import Console
 
+    # One progress bar is enough: those of loading and saving are switched off before they are imported.
+    os.environ.setdefault("TQDM_DISABLE", "1")
     config = command.resolved()
     console = Console(soft_wrap=True, highlight=False)
     if command.dry_run:
@@ -116,6 +119,8 @@ def _dry_run(config: Config, console: Console) -> None:
 
 
 def _print_summary(outcome: Outcome, console: Console) -> None:
+    from grpo_rs.train.log import percent
+
     summary = outcome.summary
     assert summary is not None
     shares = ", ".join(
@@ -127,8 +132,8 @@ def _print_summary(outcome: Outcome, console: Console) -> None:
         for example in summary["examples"]
     )
     console.print(
-        f"\nHeld-out greedy accuracy: {summary['accuracy_before']:.1%} before GRPO, "
-        f"{summary['accuracy_after']:.1%} after {summary['steps']} steps "
+        f"\nHeld-out greedy accuracy: {percent(summary['accuracy_before'])} before GRPO, "
+        f"{percent(summary['accuracy_after'])} after {summary['steps']} steps "
         f"({summary['held_out']} problems it never trained on)\n{examples}\n"
         f"{summary['wall_s']:.0f} s: {shares}; {summary['generated_tokens']:,} tokens generated, "
         f"{summary['trained_tokens']:,} trained on\n"

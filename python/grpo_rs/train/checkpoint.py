@@ -28,6 +28,7 @@ import torch
 from grpo_rs.batch import Rollouts
 from grpo_rs.errors import CheckpointError
 from grpo_rs.train.config import Config, config_from_dict, flatten
+from grpo_rs.train.log import json_value
 
 # What may differ between a run and its continuation: none of it changes the result.
 FREE_ON_RESUME = {"run.out", "run.stop_after", "run.name", "checkpoint.every", "checkpoint.keep"}
@@ -105,7 +106,7 @@ class RunDirectory:
         if differing:
             raise CheckpointError(
                 f"the run in {self.path} has another configuration: {'; '.join(differing)}. Give the same "
-                f"values, or start a new run from its weights with --model.path {self.path / 'final'}"
+                f"values, or start a new run from its weights: --model.path {self.checkpoints}/step-..."
             )
 
     def continue_in(self, versions: dict[str, Any]) -> list[str]:
@@ -118,10 +119,13 @@ class RunDirectory:
         if old[DATA_HASH] != versions[DATA_HASH]:
             raise CheckpointError(
                 "the problems have changed since this run began: restore the data files, or start a new "
-                f"run from its weights with --model.path {self.path / 'final'}"
+                f"run from its weights: --model.path {self.checkpoints}/step-..."
             )
-        for leftover in self.checkpoints.glob(f"{_HIDDEN}*"):
-            shutil.rmtree(leftover)
+        for leftover in [*self.path.glob(f"{_HIDDEN}*"), *self.checkpoints.glob(f"{_HIDDEN}*")]:
+            if leftover.is_dir():
+                shutil.rmtree(leftover)
+            else:
+                leftover.unlink()
         return [
             f"{key} was {old.get(key)!r}, is {value!r}: the continuation may differ in rounding"
             for key, value in versions.items()
@@ -137,18 +141,10 @@ class RunDirectory:
         ]
         return [path for _, _, path in sorted(found)]
 
-    def latest(self) -> Path:
-        """The newest complete checkpoint.
-
-        Raises:
-            CheckpointError: there is none.
-        """
+    def latest(self) -> Path | None:
+        """The newest complete checkpoint; None when the run was ended before its first."""
         found = self.complete()
-        if not found:
-            raise CheckpointError(
-                f"{self.path} has no checkpoint yet: delete it and start again without --resume"
-            )
-        return found[-1]
+        return found[-1] if found else None
 
     def prune(self, keep: int) -> None:
         """Deletes all but the newest `keep` checkpoints."""
@@ -192,8 +188,7 @@ def save_checkpoint(
         tokenizer.save_pretrained(folder)
         torch.save({"learner": learner_state, "random": random_states()}, folder / "trainer.pt")
         if rollouts is not None:
-            with (folder / "rollouts.npz").open("wb") as file:
-                np.savez(file, **rollouts.arrays())  # type: ignore[arg-type]
+            np.savez(folder / "rollouts.npz", allow_pickle=False, **rollouts.arrays())
         write_json(folder / "state.json", {"format": STATE_FORMAT, **asdict(state)})
     return place
 
@@ -261,9 +256,9 @@ def set_random_states(states: dict[str, Any]) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Writes a file whole or not at all."""
+    """Writes a file whole or not at all; numbers that JSON cannot hold become null."""
     hidden = path.with_name(f"{_HIDDEN}{os.getpid()}-{path.name}")
-    hidden.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
+    hidden.write_text(json.dumps(json_value(value), indent=2) + "\n", encoding="utf-8")
     _flush(hidden)
     hidden.replace(path)
     _flush(path.parent)

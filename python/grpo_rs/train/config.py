@@ -8,10 +8,10 @@ from __future__ import annotations
 import difflib
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from grpo_rs.errors import ConfigError
 
@@ -25,9 +25,7 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 class Section(BaseModel):
     """A part of the configuration; immutable, and strict about what it does not know."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class ModelConfig(Section):
@@ -39,7 +37,7 @@ class ModelConfig(Section):
     dtype: Literal["float32", "bfloat16"] = "float32"
     """Number type of the weights, the forward pass and the optimiser."""
     device: str = "auto"
-    """"auto" (the first GPU, else the CPU), "cpu", "cuda", "cuda:1", "mps"."""
+    """"auto" (CUDA if there is a GPU, else the CPU), "cpu", "cuda", "cuda:1", "mps"."""
 
 
 class DataConfig(Section):
@@ -59,8 +57,10 @@ class DataConfig(Section):
     """Held-out problems, in the same form; without it `held_out` problems are split off `train`."""
     split: str = "train"
     """Split to take when `train` is a data set for the `datasets` library."""
+    eval_split: str = "test"
+    """Split to take when `eval` is one."""
     subset: str | None = None
-    """Its configuration name, if it has several."""
+    """Configuration name of such a data set, if it has several."""
     prompt_column: str = "prompt"
     """Column with the prompt: a string, or a list of chat messages."""
     gold_column: str = "answer"
@@ -151,18 +151,19 @@ class LearnerConfig(Section):
     """Most tokens of one forward pass, padding included."""
     logprob_chunk_tokens: PositiveInt = 1024
     """Completion tokens per pass through the language-model head: bounds the memory of the logits."""
-    gradient_checkpointing: bool = False
+    gradient_checkpointing: tyro.conf.FlagConversionOff[bool] = False
     """Recompute activations in the backward pass: less memory, about a third more time."""
 
 
 class WarmupConfig(Section):
     """A supervised warm-up before GRPO, for a model that cannot yet earn any reward."""
 
-    max_steps: Count = 0
-    """Most supervised steps; 0 skips the warm-up."""
+    max_steps: Count | None = None
+    """Most supervised steps; 0 skips the warm-up. By default 600 for the embedded tiny model on a
+    generated task, and none otherwise."""
     target_accuracy: Share = 0.25
     """Stop once greedy accuracy on problems of the training set reaches this."""
-    check_every: PositiveInt = 20
+    check_every: PositiveInt = 10
     """Steps between those checks."""
     batch_size: PositiveInt = 64
     """Solutions of a supervised step."""
@@ -184,8 +185,8 @@ class EvalConfig(Section):
 class CheckpointConfig(Section):
     """Checkpoints, each written whole or not at all."""
 
-    every: Count = 0
-    """Steps between checkpoints; 0 keeps only the one at the start and at an interruption."""
+    every: Count = 100
+    """Steps between checkpoints; 0 writes them only at the start, at the end and at an interruption."""
     keep: PositiveInt = 2
     """Newest checkpoints kept."""
 
@@ -226,25 +227,36 @@ class Config(Section):
     objective: ObjectiveConfig = ObjectiveConfig()
     optim: OptimConfig = OptimConfig()
     learner: LearnerConfig = LearnerConfig()
-    warmup: WarmupConfig = WarmupConfig(max_steps=600, check_every=10)
+    warmup: WarmupConfig = WarmupConfig()
     eval: EvalConfig = EvalConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
     run: RunConfig = RunConfig()
 
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def check(self) -> None:
+        """Refuses values that contradict each other.
+
+        Raises:
+            ConfigError: naming them, and how to mend it.
+        """
         if self.rollout.group_size < 2:
-            raise ValueError(
+            raise ConfigError(
                 "rollout.group_size is 1: GRPO compares answers to the same prompt, so set it to at "
                 "least 2 (8 is usual)"
             )
         if self.data.train is None and self.data.task is None:
-            raise ValueError(
-                "there is nothing to train on: set data.train to a file, or data.task to \"addition\""
+            raise ConfigError(
+                'there is nothing to train on: set data.train to a file, or data.task to "addition"'
             )
+        if self.data.eval is not None and self.data.train is None:
+            raise ConfigError("data.eval is given without data.train: give both, or neither")
         if not (self.rewards.math or self.rewards.format or any(self.rewards.custom.values())):
-            raise ValueError("every reward has weight 0: set rewards.math to 1")
-        return self
+            raise ConfigError("every reward has weight 0: set rewards.math to 1")
+
+    def warmup_steps(self) -> int:
+        """Most steps of the supervised warm-up, the default of `warmup.max_steps` resolved."""
+        if self.warmup.max_steps is not None:
+            return self.warmup.max_steps
+        return 600 if self.model.path == "tiny" and self.data.train is None else 0
 
 
 class CommandLine(Config):
@@ -252,9 +264,9 @@ class CommandLine(Config):
 
     config: tyro.conf.Positional[Path | None] = None
     """TOML file with the values that differ from the defaults."""
-    resume: bool = False
+    resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Continue the run in `run.out` from its last checkpoint, bit for bit on a CPU."""
-    dry_run: bool = False
+    dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
     """Check everything, print the resolved configuration and a memory estimate, and stop."""
 
     def resolved(self) -> Config:
@@ -272,16 +284,15 @@ def parse_command_line(arguments: list[str]) -> CommandLine:
     files = [argument for argument in arguments if argument.endswith(".toml")]
     values = read_toml(Path(files[0])) if files else {}
     default = _validated(CommandLine, values)
-    try:
-        return tyro.cli(
-            CommandLine,
-            prog="python -m grpo_rs.train",
-            default=default,
-            args=arguments,
-            config=(tyro.conf.AvoidSubcommands, tyro.conf.FlagConversionOff),
-        )
-    except ValidationError as error:
-        raise ConfigError(_sentences(error)) from None
+    command = tyro.cli(
+        CommandLine,
+        prog="python -m grpo_rs.train",
+        default=default,
+        args=arguments,
+        config=(tyro.conf.AvoidSubcommands,),
+    )
+    command.check()
+    return command
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -303,7 +314,9 @@ def read_toml(path: Path) -> dict[str, Any]:
 def config_from_dict(values: dict[str, Any]) -> Config:
     """A configuration from nested plain values, as in the run directory's config.json."""
     _refuse_unknown(values, Config, "the configuration", "")
-    return _validated(Config, values)
+    config = _validated(Config, values)
+    config.check()
+    return config
 
 
 def flatten(config: Config) -> dict[str, Any]:

@@ -89,18 +89,24 @@ def load_problems(config: Config, policy: Policy) -> Problems:
             does not fit the model's context.
     """
     data, notes = config.data, list[str]()
+    solution_column = data.solution_column
     if data.train is None:
-        train_rows, held_rows = _addition_rows(data, config.run.seed)
+        solution_column = solution_column or "solution"
+        train_rows, held_rows = _addition_rows(data, solution_column, config.run.seed)
     else:
-        train_rows = _read(data.train, data)
-        held_rows = _read(data.eval, data) if data.eval else []
+        train_rows = _read(data.train, data, data.split)
+        held_rows = _read(data.eval, data, data.eval_split) if data.eval else []
         if not held_rows:
             train_rows, held_rows = _split(train_rows, data, config.run.seed)
     problems = Problems(
-        [_problem(row, data, policy) for row in train_rows],
-        [_problem(row, data, policy) for row in held_rows],
+        [_problem(row, data, solution_column, policy) for row in train_rows],
+        [_problem(row, data, solution_column, policy) for row in held_rows],
         notes,
     )
+    unknown = policy.tokenizer.unk_token_id
+    lost = sum(unknown in problem.tokens for problem in problems.train) if unknown is not None else 0
+    if lost:
+        notes.append(f"{lost} training prompts have characters that the tokenizer does not know")
     held_texts = {problem.text for problem in problems.held_out}
     clean = [problem for problem in problems.train if problem.text not in held_texts]
     if len(clean) < len(problems.train):
@@ -110,7 +116,9 @@ def load_problems(config: Config, policy: Policy) -> Problems:
     return problems
 
 
-def _addition_rows(data: DataConfig, seed: int) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _addition_rows(
+    data: DataConfig, solution_column: str, seed: int
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     total = 10 ** (2 * data.digits)
     if data.held_out >= total:
         raise DataError(f"data.held_out is {data.held_out}, but there are only {total} sums: lower it")
@@ -126,18 +134,18 @@ def _addition_rows(data: DataConfig, seed: int) -> tuple[list[dict[str, Any]], l
         return {
             data.prompt_column: prompt,
             data.gold_column: str(problem.answer),
-            data.solution_column or "solution": solution,
+            solution_column: solution,
         }
 
     train, held_out = testing.addition(data.digits, held_out=data.held_out, seed=seed)
     return [row(problem) for problem in train], [row(problem) for problem in held_out]
 
 
-def _read(source: str, data: DataConfig) -> list[dict[str, Any]]:
+def _read(source: str, data: DataConfig, split: str) -> list[dict[str, Any]]:
     suffix = Path(source).suffix
-    if suffix in {".jsonl", ".json", ".parquet"} and not Path(source).is_file():
+    if suffix in {".jsonl", ".parquet"} and not Path(source).is_file():
         raise DataError(f"data file {source} does not exist")
-    if suffix in {".jsonl", ".json"}:
+    if suffix == ".jsonl":
         rows = list(_read_jsonl(Path(source)))
     elif suffix == ".parquet":
         if importlib.util.find_spec("pyarrow") is None:
@@ -146,7 +154,7 @@ def _read(source: str, data: DataConfig) -> list[dict[str, Any]]:
 
         rows = pyarrow.parquet.read_table(source).to_pylist()
     else:
-        rows = _read_datasets(source, data)
+        rows = _read_datasets(source, data, split)
     if not rows:
         raise DataError(f"{source} has no rows: give a file with at least one problem")
     for column in (data.prompt_column, data.gold_column, data.solution_column):
@@ -173,10 +181,10 @@ def _read_jsonl(path: Path) -> Iterator[dict[str, Any]]:
             yield row
 
 
-def _read_datasets(source: str, data: DataConfig) -> list[dict[str, Any]]:
+def _read_datasets(source: str, data: DataConfig, split: str) -> list[dict[str, Any]]:
     if importlib.util.find_spec("datasets") is None:
         raise DataError(
-            f"data.train {source!r} is not a .jsonl or .parquet file; to load it as a data set: "
+            f"{source!r} is not a .jsonl or .parquet file; to load it as a data set: "
             "pip install 'grpo_rs[data]'"
         )
     import datasets
@@ -185,7 +193,7 @@ def _read_datasets(source: str, data: DataConfig) -> list[dict[str, Any]]:
         if Path(source).is_dir() and (Path(source) / "dataset_info.json").exists():
             loaded = datasets.load_from_disk(source)
         else:
-            loaded = datasets.load_dataset(source, data.subset, split=data.split)
+            loaded = datasets.load_dataset(source, data.subset, split=split)
     except (OSError, ValueError, ConnectionError) as error:
         raise DataError(f"the datasets library cannot load {source!r}: {error}") from error
     return [dict(row) for row in loaded]
@@ -203,19 +211,17 @@ def _split(
     return [rows[i] for i in order[data.held_out :]], [rows[i] for i in order[: data.held_out]]
 
 
-def _problem(row: dict[str, Any], data: DataConfig, policy: Policy) -> Problem:
+def _problem(row: dict[str, Any], data: DataConfig, solution_column: str | None, policy: Policy) -> Problem:
     text = _render(row[data.prompt_column], data, policy)
     tokens = policy.tokenizer.encode(text, add_special_tokens=not _uses_chat(data, policy))
-    solution = row.get(data.solution_column or "solution")
+    solution = row.get(solution_column) if solution_column else None
     return Problem(text, tokens, str(row[data.gold_column]), solution, row)
 
 
 def _uses_chat(data: DataConfig, policy: Policy) -> bool:
     has_template = policy.tokenizer.chat_template is not None
     if data.chat == "always" and not has_template:
-        raise DataError(
-            'data.chat is "always", but the tokenizer has no chat template: set it to "never"'
-        )
+        raise DataError('data.chat is "always", but the tokenizer has no chat template: set it to "never"')
     return has_template and data.chat != "never"
 
 

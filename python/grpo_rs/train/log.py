@@ -32,16 +32,16 @@ METRICS = {
     "groups/too_few": "groups with fewer than two scored completions / groups",
     "completion/tokens_mean": "mean tokens of a completion, the end-of-sequence token included",
     "completion/truncated": "completions cut off at max_new_tokens / completions",
-    "train/loss": "sum over trained tokens of weight * (clipped policy loss + kl_beta * KL), last epoch. "
-    "It is near 0 on the first epoch whatever the model does: read the reward instead",
+    "train/loss": "sum over trained tokens of weight * (clipped policy loss + kl_beta * KL), last epoch. It "
+    "is near 0 in the first epoch whatever the model does: read the reward instead",
     "train/grad_norm": "L2 norm of the gradient before clipping, last epoch",
-    "train/entropy": "mean over trained tokens of the entropy of the next-token distribution, nats, last epoch",
-    "train/kl": "mean over trained tokens of k3, exp(ref - logp) - (ref - logp) - 1, nats, last epoch",
+    "train/entropy": "mean over trained tokens of the next-token distribution's entropy, nats, last epoch",
+    "train/kl": "mean over trained tokens of k3, exp(ref - logp) - (ref - logp) - 1, in nats, last epoch",
     "train/ratio": "mean over trained tokens of exp(logp - old logp), last epoch; 1 in the first",
-    "train/clip_low": "trained tokens with ratio < 1 - clip_low and advantage < 0 / trained tokens, last epoch",
-    "train/clip_high": "trained tokens with ratio > 1 + clip_high and advantage > 0 / trained tokens, last epoch",
-    "train/sampler_gap": "mean over trained tokens of |logp of the learner - logp of the sampler|, before the "
-    "update, nats; far above rounding means that the two do not agree on the policy",
+    "train/clip_low": "share of trained tokens with ratio < 1 - clip_low and advantage < 0, last epoch",
+    "train/clip_high": "share of trained tokens with ratio > 1 + clip_high and advantage > 0, last epoch",
+    "train/sampler_gap": "mean over trained tokens of |logp of the learner - logp of the sampler| before the "
+    "update, in nats; far above rounding means that the two do not agree on the policy",
     "train/sampler_gap_max": "largest such difference",
     "train/rows": "completions trained on",
     "train/tokens": "completion tokens trained on, per epoch",
@@ -61,6 +61,15 @@ def describe_metric(name: str) -> str | None:
     return METRICS.get(name) or METRICS.get(f"{name.partition('/')[0]}/*")
 
 
+def json_value(value: Any) -> Any:
+    """The value with every number that JSON cannot hold (NaN, infinity) as null."""
+    if isinstance(value, Mapping):
+        return {key: json_value(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [json_value(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 class LineFile:
     """A file of JSON lines, one object a line, each written at once."""
 
@@ -74,12 +83,8 @@ class LineFile:
 
     def write(self, values: Mapping[str, Any]) -> None:
         """Appends one object; numbers that JSON cannot hold become null."""
-        clean = {
-            key: None if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in values.items()
-        }
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(clean, ensure_ascii=False, allow_nan=False) + "\n")
+            file.write(json.dumps(json_value(values), ensure_ascii=False, allow_nan=False) + "\n")
 
 
 class Phases:
@@ -93,7 +98,8 @@ class Phases:
         self.totals = totals
         self.step: dict[str, float] = {}
         self._open: list[str] = []
-        self._mark = time.perf_counter()
+        self._begin = self._mark = time.perf_counter()
+        self._added = 0.0
 
     @contextmanager
     def measure(self, phase: str) -> Iterator[None]:
@@ -112,8 +118,13 @@ class Phases:
             self.add(self._open[-1], now - self._mark)
         self._mark = now
 
+    def finish(self) -> None:
+        """Adds the time between phases as "other", so that the phases sum up to the wall time."""
+        self.add("other", time.perf_counter() - self._begin - self._added)
+
     def add(self, phase: str, seconds: float) -> None:
-        """Adds seconds measured elsewhere."""
+        """Adds seconds to a phase."""
+        self._added += seconds
         self.totals[phase] = self.totals.get(phase, 0.0) + seconds
         self.step[phase] = self.step.get(phase, 0.0) + seconds
 
@@ -182,17 +193,26 @@ class Display:
             self.note(f"step {step:>{len(str(self.steps))}}/{self.steps}  {_line(metrics, shares)}")
 
 
+def percent(share: float | None) -> str:
+    """A share as it is printed; "not scorable" where there is none."""
+    return "not scorable" if share is None or math.isnan(share) else f"{share:.1%}"
+
+
 def _line(metrics: Mapping[str, Any], shares: Mapping[str, float]) -> str:
+    def shown(name: str, form: str) -> str:
+        # A step without a live group trains nothing, so it has no such figure.
+        return format(metrics[name], form) if name in metrics else "-"
+
     divergence = (
-        f"KL {metrics['train/kl']:.4f}"
+        f"KL {shown('train/kl', '.4f')}"
         if "train/kl" in metrics
-        else f"entropy {metrics.get('train/entropy', float('nan')):.2f}"
+        else f"entropy {shown('train/entropy', '.2f')}"
     )
     parts = [
         f"reward {metrics['reward/mean']:.3f}",
         f"accuracy {metrics['accuracy']:.2f}",
         divergence,
-        f"grad {metrics.get('train/grad_norm', float('nan')):.2f}",
+        f"grad {shown('train/grad_norm', '.2f')}",
         f"live {metrics['groups/live']:.0%}",
         f"{metrics['tokens_per_s']:,.0f} tok/s",
         " ".join(f"{phase} {share:.0%}" for phase, share in shares.items() if share >= 0.005),

@@ -33,7 +33,7 @@ from grpo_rs.train.checkpoint import (
 from grpo_rs.train.config import Config, OptimConfig
 from grpo_rs.train.data import Problem, PromptOrder
 from grpo_rs.train.evaluate import Evaluation, evaluate
-from grpo_rs.train.log import Display, LineFile, Phases
+from grpo_rs.train.log import Display, LineFile, Phases, percent
 from grpo_rs.train.models import load_model
 from grpo_rs.train.setup import prepare, run_path
 from grpo_rs.train.warmup import supervised_warmup
@@ -74,8 +74,10 @@ def train(
         started: `time.perf_counter()` when the process began, to count its imports as part of the run.
 
     Raises:
-        InputError: bad configuration, data, model or run directory; before any training.
+        InputError: bad configuration, data, model or run directory, before any training; or a gradient that
+            is not finite, or a reward that returned what it must not, in the middle of it.
     """
+    config.check()
     display = display or Display(config.run.name, config.run.steps)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
@@ -87,7 +89,10 @@ def train(
     if resume:
         run.check(config)
         checkpoint = run.latest()
+    if checkpoint is not None:
         state, learner_state, rollouts = load_checkpoint(checkpoint)
+    elif resume:
+        display.note("note: the run was ended before its first checkpoint; starting from the beginning")
 
     # ---- Everything that can be wrong is found out here, before any training --------------------------
     phases = Phases(state.phase_seconds)
@@ -137,25 +142,30 @@ def train(
 
     # ---- Before the first step: warm-up, the frozen reference, the accuracy to beat --------------------
     if learner_state is None:
-        if config.warmup.max_steps:
+        if config.warmup_steps():
             with phases.measure("warm-up"):
                 report = supervised_warmup(
                     policy,
                     learner,
                     problems.train,
                     config.warmup,
+                    max_steps=config.warmup_steps(),
                     seed=config.run.seed,
+                    should_stop=should_stop,
                     accuracy=lambda: measure_accuracy(problems.train[:WARMUP_PROBLEMS]).accuracy,
                     report=lambda step, loss, accuracy: display.note(
                         f"supervised warm-up: step {step}, loss {loss:.3f} nats, greedy accuracy on "
                         f"training problems {accuracy:.0%}"
                     ),
                 )
+            if report is None:
+                return Outcome(run.path, None)
             state.warmup = asdict(report)
         if config.objective.kl_beta:
             learner.freeze_reference()
-            with atomic_folder(run.path / "reference") as folder:
-                policy.model.save_pretrained(folder)
+            if not (run.path / "reference").exists():
+                with atomic_folder(run.path / "reference") as folder:
+                    policy.model.save_pretrained(folder)
         state.accuracy_before = measure_accuracy(held_out).accuracy
         save()
     else:
@@ -164,7 +174,7 @@ def train(
             path = str(run.path / "reference")
             learner.freeze_reference(load_model(config.model, path, seed=config.run.seed))
     display.note(
-        f"held-out greedy accuracy before GRPO: {state.accuracy_before:.1%} of {len(held_out)} problems"
+        f"held-out greedy accuracy before GRPO: {percent(state.accuracy_before)} of {len(held_out)} problems"
     )
 
     # ---- GRPO ----------------------------------------------------------------------------------------
@@ -197,8 +207,13 @@ def train(
                     prompts=[problem.text for problem in asked],
                     rows=[problem.columns for problem in asked],
                 )
-                verdicts = setup.verifier.verdicts(batch)
-                scored = rewards(batch)
+                try:
+                    verdicts, scored = setup.verifier.verdicts(batch), rewards(batch)
+                except Exception:
+                    # A reward of the user's own failed: keep the work, so that it can be mended.
+                    save(rollouts)
+                    display.note(f"a reward failed at step {state.step + 1}; mend it, then --resume")
+                    raise
                 rollouts = replace(
                     rollouts, rewards=scored.total, components=scored.parts, outcomes=verdicts.outcomes
                 )
@@ -232,7 +247,7 @@ def train(
                 evaluation = measure_accuracy(held_out)
                 metrics["eval/accuracy"] = evaluation.accuracy
                 metrics["eval/tokens_mean"] = evaluation.tokens / len(held_out)
-                display.note(f"step {state.step}: held-out greedy accuracy {evaluation.accuracy:.1%}")
+                display.note(f"step {state.step}: held-out greedy accuracy {percent(evaluation.accuracy)}")
             metrics_file.write(metrics)
             if state.step % config.run.completions_every == 0 or last:
                 for row in range(min(config.run.completions_count, len(rollouts))):
@@ -253,7 +268,7 @@ def train(
             rollouts = None
 
             # 6. Keep.
-            stopping = should_stop() or state.step == config.run.stop_after
+            stopping = should_stop() or 0 < config.run.stop_after <= state.step
             if last or stopping or (config.checkpoint.every and state.step % config.checkpoint.every == 0):
                 save()
             if stopping and not last:
@@ -265,6 +280,7 @@ def train(
         with phases.measure("checkpoint"), atomic_folder(run.path / "final") as folder:
             policy.model.save_pretrained(folder)
             policy.tokenizer.save_pretrained(folder)
+    phases.finish()
     summary = {
         "accuracy_before": state.accuracy_before,
         "accuracy_after": after.accuracy,

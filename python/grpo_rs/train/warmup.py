@@ -28,6 +28,7 @@ class WarmupReport:
     Attributes:
         steps: supervised steps taken.
         loss: mean negative log-likelihood of a solution's token in the last step, in nats.
+        should_stop: asked after each step; when true, the warm-up is given up and None returned.
         accuracy: greedy accuracy at the last check, on problems of the training set.
     """
 
@@ -42,16 +43,19 @@ def supervised_warmup(
     problems: Sequence[Problem],
     config: WarmupConfig,
     *,
+    max_steps: int,
     seed: int,
+    should_stop: Callable[[], bool],
     accuracy: Callable[[], float],
     report: Callable[[int, float, float], None],
-) -> WarmupReport:
+) -> WarmupReport | None:
     """Minimises the negative log-likelihood of solutions with the learner's own optimiser.
 
     Args:
         policy, learner: what is trained.
         problems: the training set; only problems with a solution are used.
-        config: its limits.
+        config: batch size, learning rate and target.
+        max_steps: most steps.
         seed: of the choice of problems.
         accuracy: greedy accuracy on some training problems; called every `check_every` steps.
         report: called after each check with step, loss and accuracy.
@@ -67,14 +71,16 @@ def supervised_warmup(
         )
     random = np.random.default_rng((seed, WARMUP_STREAM))
     loss = reached = float("nan")
-    for step in range(1, config.max_steps + 1):
+    for step in range(1, max_steps + 1):
         batch = [taught[i] for i in random.integers(0, len(taught), config.batch_size).tolist()]
         loss = _step(policy, learner, batch, config.lr * min(1.0, step / RAMP_STEPS))
-        if step % config.check_every == 0 or step == config.max_steps:
+        if step % config.check_every == 0 or step == max_steps:
             reached = accuracy()
             report(step, loss, reached)
             if reached >= config.target_accuracy:
                 break
+        if should_stop():
+            return None
     return WarmupReport(step, loss, reached)
 
 
@@ -100,7 +106,7 @@ def _step(policy: Policy, learner: Learner, problems: Sequence[Problem], lr: flo
             chunk_tokens=learner.logprob_chunk_tokens,
         )
         part = -logp_T.sum() / total
-        part.backward()  # type: ignore[no-untyped-call]
+        part.backward()
         loss += float(part.detach())
     learner.apply_gradient()
     return loss

@@ -25,7 +25,7 @@ pub(crate) fn group_advantages<'py>(
     rewards: PyReadonlyArray1<'py, f64>,
     group_ids: PyReadonlyArray1<'py, i64>,
     scale: &str,
-    ddof: u8,
+    ddof: i64,
     epsilon: f64,
 ) -> PyResult<AdvantageArrays<'py>> {
     let scale = match scale {
@@ -35,6 +35,8 @@ pub(crate) fn group_advantages<'py>(
             return Err(input_error(format!("scale is {other:?}: it must be \"std\" or \"none\"")));
         }
     };
+    let ddof = u8::try_from(ddof)
+        .map_err(|_| input_error(format!("ddof is {ddof}: use 1 (as TRL and verl) or 0")))?;
     let options = AdvantageOptions { scale, ddof, epsilon };
     let (rewards, group_ids) = (contiguous(&rewards)?, contiguous(&group_ids)?);
     let out = run_batch(py, 1, |_| advantages(rewards, &Groups::new(group_ids), &options))?
@@ -59,8 +61,11 @@ pub(crate) fn group_advantages<'py>(
 pub(crate) fn pack_rows<'py>(
     py: Python<'py>,
     lengths: PyReadonlyArray1<'py, i64>,
-    budget: usize,
+    budget: i64,
 ) -> PyResult<Vec<Bound<'py, PyArray1<i64>>>> {
+    let budget = usize::try_from(budget).map_err(|_| {
+        input_error(format!("budget is {budget}: give the tokens of a micro-batch"))
+    })?;
     let lengths = contiguous(&lengths)?
         .iter()
         .enumerate()

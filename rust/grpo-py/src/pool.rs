@@ -40,10 +40,15 @@ pub(crate) fn current(_attached: Python<'_>) -> PyResult<Arc<ThreadPool>> {
 }
 
 fn num_threads() -> PyResult<usize> {
-    match std::env::var(THREADS_VARIABLE) {
-        Err(_) => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
-        Ok(text) => text.parse().ok().filter(|&count| count > 0).ok_or_else(|| {
-            input_error(format!("{THREADS_VARIABLE}={text:?}: give a whole number of at least 1"))
-        }),
+    match std::env::var_os(THREADS_VARIABLE) {
+        None => Ok(std::thread::available_parallelism().map_or(1, usize::from)),
+        Some(text) => {
+            let count = text.to_str().and_then(|text| text.parse().ok());
+            count.filter(|&count| count > 0).ok_or_else(|| {
+                input_error(format!(
+                    "{THREADS_VARIABLE}={text:?}: give a whole number of at least 1"
+                ))
+            })
+        }
     }
 }

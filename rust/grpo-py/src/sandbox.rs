@@ -25,10 +25,10 @@ pub(crate) fn run_programs(
     python: &str,
     wall_s: f64,
     cpu_s: f64,
-    memory_mb: u32,
-    output_kb: u32,
-    processes: u32,
-    file_mb: u32,
+    memory_mb: i64,
+    output_kb: i64,
+    processes: i64,
+    file_mb: i64,
 ) -> PyResult<Vec<Vec<Case>>> {
     if programs.len() != tests.len() {
         return Err(input_error(format!(
@@ -45,10 +45,10 @@ pub(crate) fn run_programs(
     let limits = Limits {
         wall: seconds("wall_s", wall_s)?,
         cpu: seconds("cpu_s", cpu_s)?,
-        memory_bytes: u64::from(memory_mb) << 20,
-        output_bytes: u64::from(output_kb) << 10,
-        processes,
-        file_bytes: u64::from(file_mb) << 20,
+        memory_bytes: u64::from(count("memory_mb", memory_mb)?) << 20,
+        output_bytes: u64::from(count("output_kb", output_kb)?) << 10,
+        processes: count("processes", processes)?,
+        file_bytes: u64::from(count("file_mb", file_mb)?) << 20,
     };
     limits.check().map_err(|error| raised(&error))?;
     let interpreter = Interpreter::python(python).map_err(|error| raised(&error))?;
@@ -107,6 +107,12 @@ fn plain(case: CaseResult) -> Case {
 fn seconds(name: &str, value: f64) -> PyResult<Duration> {
     Duration::try_from_secs_f64(value)
         .map_err(|_| input_error(format!("{name} is {value}: give a number of seconds above 0")))
+}
+
+fn count(name: &str, value: i64) -> PyResult<u32> {
+    u32::try_from(value).map_err(|_| {
+        input_error(format!("{name} is {value}: give a number from 0 to {}", u32::MAX))
+    })
 }
 
 fn raised(error: &Error) -> PyErr {

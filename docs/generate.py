@@ -1,0 +1,168 @@
+"""Writes docs/metrics.md, docs/config.md and docs/outcomes.md from the code that defines what they list.
+
+`python docs/generate.py` writes them; with `--check` it writes nothing, and exits with 1 if one is stale.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import types
+from pathlib import Path
+from typing import Annotated, Literal, Union, get_args, get_origin
+
+from grpo_rs import _core
+from grpo_rs.train.config import Config, Section
+from grpo_rs.train.log import METRICS
+from pydantic.fields import FieldInfo
+
+DOCS = Path(__file__).parent
+HEADER = "<!-- Written by docs/generate.py. Do not edit: change the code and run it again. -->\n\n"
+SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+
+
+def metrics() -> str:
+    """Every metric with its formula."""
+    rows = [(f"`{name}`", formula) for name, formula in METRICS.items()]
+    return f"""# Metrics
+
+`metrics.jsonl` in the run directory has one JSON object per GRPO step. Each line is written when its step
+ends. A number that JSON cannot hold is `null`. `*` stands for a name: of a reward, of an outcome
+([outcomes.md](outcomes.md)), of a phase.
+
+A metric is missing from a line when it has no meaning there: `train/kl` without a reference, `eval/*` between
+evaluations, and all `train/*` but `train/rows` and `train/tokens` when no group carries a signal.
+
+{_table(("Metric", "Formula"), rows)}"""
+
+
+def config() -> str:
+    """Every key of the configuration."""
+    sections = []
+    for name, field in Config.model_fields.items():
+        section = getattr(Config(), name)
+        assert isinstance(section, Section)
+        rows = [
+            (
+                f"`{key}`",
+                _type(entry),
+                _default(name, getattr(section, key), entry),
+                _line(entry.description or ""),
+            )
+            for key, entry in type(section).model_fields.items()
+        ]
+        about = _line(field.description or type(section).__doc__ or "")
+        sections.append(f"## [{name}]\n\n{about}\n\n{_table(('Key', 'Type', 'Default', ''), rows)}")
+    body = "\n".join(sections)
+    return f"""# Configuration
+
+Values come from a TOML file, and from options of the command line, which win:
+
+```
+python -m grpo_rs.train FILE.toml --section.key value
+```
+
+A key that is not listed here is refused, with the nearest spelling. In options `-` and `_` are the same. A
+key whose default is `None` is left out of a TOML file to keep it so. The defaults are the values of the
+default run, `python -m grpo_rs.train` without arguments: **a file states what differs from that run**, so one
+for another model or task usually sets `model.path`, the section `data`, `rollout.max_new_tokens`, `optim.lr`,
+`run.steps` and `warmup.max_steps = 0`. The resolved configuration is written to
+`config.json` in the run directory.
+
+{body}"""
+
+
+def outcomes() -> str:
+    """Every outcome code."""
+
+    def table(listed: list[tuple[str, int, bool, str]], score: dict[str, str]) -> str:
+        rows = [
+            (str(code), f"`{name}`", score.get(name, "0") if scorable else "none", _line(text))
+            for name, code, scorable, text in sorted(listed, key=lambda entry: entry[1])
+        ]
+        return _table(("Code", "Name", "Score", "Meaning"), rows)
+
+    return f"""# Outcomes
+
+Every verdict carries a code. Codes are stable: they are written to run directories and returned in arrays,
+and a recorded code keeps its meaning. A code of 16 or more means that the fault is not the model's, and there
+is no score: NaN in arrays, `None` in the TRL adapter, never a silent 0.
+
+## Maths: `grpo_rs.MathOutcome`
+
+{table(_core.math_outcomes(), {"CORRECT": "1"})}
+## Code: `grpo_rs.CodeOutcome`
+
+One code for each program and test. The score of a program is the share of its tests with code 0.
+
+{table(_core.sandbox_outcomes(), {"PASSED": "1"})}"""
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def _line(text: str) -> str:
+    text = " ".join(text.split())
+    # A bare "<think>" would be taken for HTML.
+    return text.replace("<", "&lt;")
+
+
+def _type(field: FieldInfo) -> str:
+    bounds = {
+        sign: f"{getattr(limit, key):g}"
+        for limit in field.metadata
+        for key, sign in SIGNS.items()
+        if getattr(limit, key, None) is not None
+    }
+    name = _name(field.annotation)
+    if bounds.keys() == {">=", "<="}:
+        return f"{name}, {bounds['>=']} to {bounds['<=']}"
+    return " ".join([name, *(f"{sign} {bound}" for sign, bound in bounds.items())])
+
+
+def _name(annotation: object) -> str:
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return ", ".join(f'`"{value}"`' for value in arguments)
+    if origin is Annotated:
+        return _type(FieldInfo.from_annotation(annotation))
+    if origin in (Union, types.UnionType):
+        return " or ".join("None" if part is type(None) else _name(part) for part in arguments)
+    if origin is not None:
+        return f"{origin.__name__} of ({'; '.join(_name(part) for part in arguments)})"
+    return getattr(annotation, "__name__", str(annotation))
+
+
+def _default(section: str, value: object, field: FieldInfo) -> str:
+    shown = f"`{value!r}`"
+    alone = field.get_default(call_default_factory=True)
+    if alone == value:
+        return shown
+    return f"{shown}; `{alone!r}` if the file has a table `[{section}]` without this key"
+
+
+PAGES = {"metrics.md": metrics, "config.md": config, "outcomes.md": outcomes}
+
+
+def main() -> int:
+    """Writes or checks the pages; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a page is stale")
+    check = parser.parse_args().check
+    stale = []
+    for name, page in PAGES.items():
+        path, text = DOCS / name, HEADER + page()
+        if not path.exists() or path.read_text(encoding="utf-8") != text:
+            stale.append(f"docs/{name}")
+            if not check:
+                path.write_text(text, encoding="utf-8")
+    if stale:
+        print(("stale: " if check else "written: ") + ", ".join(stale))
+    return int(check and bool(stale))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,271 @@
+"""A run that is stopped and continued is the run that was never stopped, bit for bit."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from grpo_rs.errors import CheckpointError
+from grpo_rs.train.config import config_from_dict
+from grpo_rs.train.loop import train
+from safetensors.torch import load_file
+
+# Two epochs, a KL term and a decaying learning rate: everything that has a state is in play.
+SETTINGS = {
+    "data": {"held_out": 16},
+    "rollout": {"prompts_per_step": 8, "group_size": 4},
+    "objective": {"epochs": 2, "kl_beta": 0.05},
+    "warmup": {"max_steps": 20, "target_accuracy": 1.0, "check_every": 20},
+    "optim": {"lr": 2e-3, "warmup_steps": 2},
+    "checkpoint": {"every": 2, "keep": 3},
+    "run": {"steps": 7, "threads": 1, "completions_every": 2},
+}
+TIMES = ("time/", "tokens_per_s")
+
+
+def config(out, **run):
+    return config_from_dict(SETTINGS | {"run": SETTINGS["run"] | {"out": str(out)} | run})
+
+
+def lines(path):
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    return [{k: v for k, v in row.items() if not k.startswith(TIMES)} for row in rows]
+
+
+def assert_same_run(one, other):
+    weights, others = (load_file(path / "final" / "model.safetensors") for path in (one, other))
+    assert weights.keys() == others.keys()
+    for name, tensor in weights.items():
+        assert torch.equal(tensor, others[name]), name
+    assert lines(one / "metrics.jsonl") == lines(other / "metrics.jsonl")
+    assert lines(one / "completions.jsonl") == lines(other / "completions.jsonl")
+    old, new = (
+        torch.load(path / "checkpoints" / "step-000007" / "trainer.pt", weights_only=True)["learner"]
+        for path in (one, other)
+    )
+    for index, state in old["optimizer"]["state"].items():
+        for key, value in state.items():
+            assert torch.equal(value, new["optimizer"]["state"][index][key]), (index, key)
+    summaries = [json.loads((path / "summary.json").read_text()) for path in (one, other)]
+    for key in ("accuracy_before", "accuracy_after", "steps", "generated_tokens", "trained_tokens"):
+        assert summaries[0][key] == summaries[1][key], key
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    out = tmp_path_factory.mktemp("whole") / "run"
+    train(config(out))
+    assert len(lines(out / "metrics.jsonl")) == 7
+    return out
+
+
+@pytest.mark.parametrize("stop_after", [1, 4])
+def test_stopping_after_a_step(tmp_path, whole, stop_after):
+    out = tmp_path / "run"
+    assert train(config(out, stop_after=stop_after)).summary is None
+    assert train(config(out), resume=True).summary is not None
+    assert_same_run(whole, out)
+
+
+def test_stopping_between_sampling_and_training(tmp_path, whole):
+    """The rollouts in hand are kept, not drawn again."""
+    out = tmp_path / "run"
+    # Asked after each of 20 warm-up steps, then twice a step: after sampling, and at its end.
+    asked = iter([False] * 24 + [True])
+    assert train(config(out), should_stop=lambda: next(asked)).summary is None
+    assert (out / "checkpoints" / "step-000002+rollouts" / "rollouts.npz").exists()
+    train(config(out), resume=True)
+    assert_same_run(whole, out)
+
+
+def test_stopping_in_the_warm_up_starts_over(tmp_path, whole):
+    out = tmp_path / "run"
+    asked = iter([False] * 7 + [True])
+    assert train(config(out), should_stop=lambda: next(asked)).summary is None
+    assert not list((out / "checkpoints").iterdir())
+    train(config(out), resume=True)
+    assert_same_run(whole, out)
+
+
+def test_lines_of_steps_after_the_checkpoint_are_taken_back(tmp_path, whole):
+    """As after a power cut: metrics of steps 3 to 5 were written, the checkpoint is of step 2."""
+    out = tmp_path / "run"
+    train(config(out, stop_after=2))
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 3}\n{"step": 4, "torn')
+    train(config(out), resume=True)
+    assert_same_run(whole, out)
+
+
+def test_a_finished_run_may_be_resumed(tmp_path):
+    out = tmp_path / "run"
+    before = train(config(out, steps=2)).summary
+    again = train(config(out, steps=2), resume=True).summary
+    assert again["accuracy_after"] == before["accuracy_after"]
+
+
+def test_what_cannot_be_resumed_says_why(tmp_path):
+    out = tmp_path / "run"
+    with pytest.raises(CheckpointError, match="holds no run to continue"):
+        train(config(out), resume=True)
+    with pytest.raises(CheckpointError, match="--run.out"):
+        train(config_from_dict(SETTINGS), resume=True)
+    train(config(out, stop_after=1))
+    with pytest.raises(CheckpointError, match="holds a run already: add --resume"):
+        train(config(out))
+    other = config(out).model_copy(update={"optim": config(out).optim.model_copy(update={"lr": 1.0})})
+    with pytest.raises(CheckpointError, match=r"optim.lr was 0.002, is 1.0"):
+        train(other, resume=True)
+    state = out / "checkpoints" / "step-000001" / "state.json"
+    state.write_text(state.read_text().replace('"format": 1', '"format": 99'))
+    with pytest.raises(CheckpointError, match="another version"):
+        train(config(out), resume=True)
+
+
+def test_changed_problems_are_refused(tmp_path):
+    data = tmp_path / "sums.jsonl"
+
+    def write(last):
+        rows = [{"prompt": f"{a}+1=", "answer": str(a + 1)} for a in range(30)]
+        data.write_text("\n".join(json.dumps(row) for row in [*rows, last]))
+
+    def settings(**run):
+        values = {
+            "data": {"train": str(data), "held_out": 4},
+            "rollout": SETTINGS["rollout"],
+            "run": {"steps": 2, "threads": 1, "out": str(tmp_path / "run")} | run,
+            "warmup": {"max_steps": 0},
+        }
+        return config_from_dict(values)
+
+    write({"prompt": "99+1=", "answer": "100"})
+    train(settings(stop_after=1))
+    write({"prompt": "99+1=", "answer": "101"})
+    with pytest.raises(CheckpointError, match="problems have changed"):
+        train(settings(), resume=True)
+
+
+# ---- From outside: signals, and kill -9 --------------------------------------------------------------
+
+
+def command(out, *extra):
+    options = [
+        "--data.held-out", "16", "--rollout.prompts-per-step", "8", "--rollout.group-size", "4",
+        "--objective.epochs", "2", "--objective.kl-beta", "0.05", "--warmup.max-steps", "20",
+        "--warmup.target-accuracy", "1.0", "--warmup.check-every", "20", "--optim.lr", "2e-3",
+        "--optim.warmup-steps", "2", "--run.threads", "1", "--run.completions-every", "2",
+        "--checkpoint.keep", "3",
+    ]  # fmt: skip
+    return [sys.executable, "-m", "grpo_rs.train", *options, "--run.out", str(out), *extra]
+
+
+def start(out, *extra):
+    return subprocess.Popen(
+        command(out, *extra), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=out.parent
+    )
+
+
+def wait_for(process, condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_exits(tmp_path, number, status):
+    out = tmp_path / "run"
+    process = start(out, "--run.steps", "100000", "--checkpoint.every", "0")
+    metrics = out / "metrics.jsonl"
+    wait_for(process, lambda: metrics.exists() and metrics.stat().st_size > 0)
+    process.send_signal(number)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == status, output
+    assert "--resume" in output
+    newest = max((out / "checkpoints").glob("step-*"))
+    step = json.loads((newest / "state.json").read_text())["step"]
+    more = ("--run.steps", "100000", "--checkpoint.every", "0", "--run.stop-after", str(step + 2))
+    resumed = subprocess.run(
+        command(out, *more, "--resume"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert resumed.returncode == 0, resumed.stderr
+    assert [row["step"] for row in lines(metrics)] == list(range(1, step + 3))
+
+
+def test_kill_9_while_a_checkpoint_is_written_leaves_the_last_good_one(tmp_path, whole):
+    """Killed at the moment a half-written checkpoint is seen, several times over; then continued."""
+    out = tmp_path / "run"
+    steps = ("--run.steps", "7", "--checkpoint.every", "1")
+    half_written = []
+    for attempt in range(4):
+        process = start(out, *steps, *(["--resume"] if attempt else []))
+        seen = len(list((out / "checkpoints").glob("step-*")))
+
+        def writing(seen=seen):
+            folder = out / "checkpoints"
+            # From the second complete checkpoint on, the next hidden folder is killed in the making.
+            return len(list(folder.glob("step-*"))) > min(seen, 2) and any(folder.glob(".writing-*"))
+
+        wait_for(process, lambda check=writing, p=process: check() or p.poll() is not None)
+        over = process.poll() is not None
+        process.kill()
+        process.communicate()
+        if over:
+            break
+        half_written.append(any((out / "checkpoints").glob(".writing-*")))
+    assert any(half_written), "no kill met a checkpoint in the making"
+    finished = subprocess.run(
+        command(out, *steps, "--resume"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert not list((out / "checkpoints").glob(".writing-*"))
+    assert_same_run(whole, out)
+
+
+def test_the_final_model_loads_in_transformers(whole):
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = AutoModelForCausalLM.from_pretrained(whole / "final")
+    tokenizer = AutoTokenizer.from_pretrained(whole / "final")
+    ids = tokenizer("12+34=", return_tensors="pt").input_ids
+    assert ids.shape == (1, 6)
+    text = tokenizer.decode(model.generate(ids, max_new_tokens=4, do_sample=False)[0])
+    assert text.startswith("12+34=")
+
+
+def test_the_run_directory_has_everything(whole):
+    names = {path.name for path in Path(whole).iterdir()}
+    assert names == {
+        "config.json", "versions.json", "metrics.jsonl", "completions.jsonl", "summary.json",
+        "checkpoints", "reference", "final",
+    }  # fmt: skip
+    versions = json.loads((whole / "versions.json").read_text())
+    assert {"grpo_rs", "torch", "transformers", "numpy", "python", "data_sha256"} <= versions.keys()
+    summary = json.loads((whole / "summary.json").read_text())
+    assert {"accuracy_before", "accuracy_after", "wall_s", "generated_tokens", "phases"} <= summary.keys()
+    assert sum(part["share"] for part in summary["phases"].values()) == pytest.approx(1.0)
+    first = json.loads((whole / "completions.jsonl").read_text().splitlines()[0])
+    assert first["reason"] and first["outcome"]
+
+
+def test_every_metric_is_documented(whole):
+    from grpo_rs.train.log import describe_metric
+
+    for row in lines(whole / "metrics.jsonl"):
+        for name in row:
+            assert describe_metric(name), name

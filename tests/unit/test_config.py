@@ -1,0 +1,104 @@
+"""Configuration: typed, strict about what it does not know, with messages that say how to mend it."""
+
+import pytest
+from grpo_rs.errors import ConfigError
+from grpo_rs.train.config import Config, config_from_dict, flatten, parse_command_line
+
+
+def write(tmp_path, text):
+    path = tmp_path / "run.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def test_no_arguments_is_the_default_run():
+    command = parse_command_line([])
+    assert command.resolved() == Config()
+    assert not command.resume and not command.dry_run
+
+
+def test_command_line_over_file_over_default(tmp_path):
+    path = write(tmp_path, "[optim]\nlr = 0.5\nwarmup_steps = 3\n[rollout]\ngroup_size = 4\n")
+    config = parse_command_line([path, "--optim.lr", "0.25", "--run.out", "somewhere"]).resolved()
+    assert config.optim.lr == 0.25
+    assert config.optim.warmup_steps == 3
+    assert config.rollout.group_size == 4
+    assert config.run.out == "somewhere"
+    assert config.objective == Config().objective
+
+
+def test_flags():
+    command = parse_command_line(["--resume", "--dry-run"])
+    assert command.resume and command.dry_run
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[optim]\nlearning_rate = 1\n", "unknown key optim.learning_rate"),
+        ("[optim]\nlrr = 1\n", r"unknown key optim.lrr .*did you mean optim.lr\?"),
+        ("[rolout]\ngroup_size = 4\n", r"unknown key rolout .*did you mean rollout\?"),
+        ("group_size = 4\n", "unknown key group_size"),
+        ("optim = 3\n", r"write \[optim\]"),
+        ("[optim]\nlr = 'fast'\n", "optim.lr is 'fast'"),
+        ("[optim]\nlr = -1.0\n", "optim.lr is -1.0"),
+        ("[rollout]\ngroup_size = 1\n", "at least 2"),
+        ("[rewards]\nmath = 0\n", "every reward has weight 0"),
+        ("[objective]\naggregate = 'mean'\n", "objective.aggregate is 'mean'"),
+        ("[optim\n", "not valid TOML"),
+    ],
+)
+def test_mistakes_in_a_file(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_command_line([write(tmp_path, text)])
+
+
+def test_a_missing_file():
+    with pytest.raises(ConfigError, match="cannot read nowhere.toml"):
+        parse_command_line(["nowhere.toml"])
+
+
+def test_unknown_option_is_refused_with_a_suggestion(capsys):
+    with pytest.raises(SystemExit) as exit_info:
+        parse_command_line(["--optim.learning-rat", "1"])
+    assert exit_info.value.code == 2
+    assert "optim" in capsys.readouterr().err
+
+
+def test_group_size_one_on_the_command_line_says_how_to_mend_it(capsys):
+    """Whichever of the two reports it, the words must reach the user."""
+    try:
+        parse_command_line(["--rollout.group-size", "1"])
+    except ConfigError as error:
+        text = str(error)
+    except SystemExit:
+        text = " ".join(capsys.readouterr().err.replace("│", " ").split())
+    assert "at least 2" in text
+
+
+def test_every_key_is_documented():
+    for section_name, section in Config.model_fields.items():
+        for key, field in section.annotation.model_fields.items():
+            assert field.description, f"{section_name}.{key} has no docstring"
+
+
+def test_a_written_configuration_reads_back():
+    config = parse_command_line(["--rewards.custom", "tests.mod:fn", "0.5"]).resolved()
+    assert config.rewards.custom == {"tests.mod:fn": 0.5}
+    assert config_from_dict(config.model_dump(mode="json")) == config
+    assert flatten(config)["rewards.custom"] == {"tests.mod:fn": 0.5}
+
+
+def test_learning_rate_schedules():
+    from grpo_rs.train.loop import learning_rate
+
+    optim = Config().optim.model_copy(update={"lr": 1.0, "final_fraction": 0.1, "warmup_steps": 2})
+    rates = [learning_rate(optim, step, 12) for step in range(12)]
+    assert rates[:3] == pytest.approx([1 / 3, 2 / 3, 1.0])
+    assert rates[-1] == pytest.approx(0.1)
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    constant = optim.model_copy(update={"schedule": "constant"})
+    assert learning_rate(constant, 11, 12) == 1.0
+    cosine = optim.model_copy(update={"schedule": "cosine", "warmup_steps": 0})
+    assert learning_rate(cosine, 5, 11) == pytest.approx(0.55)
+    assert learning_rate(cosine, 0, 1) == 1.0

