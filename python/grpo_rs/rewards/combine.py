@@ -53,13 +53,21 @@ class WeightedSum:
         self.rewards = dict(rewards)
         self.weights = dict(weights)
 
-    def __call__(self, completions: Completions) -> Scored:
+    def __call__(self, completions: Completions, *, known: Mapping[str, FloatArray] | None = None) -> Scored:
         """Scores a batch.
+
+        Args:
+            completions: what to score.
+            known: scores computed already, by the reward's name; names that have no weight are ignored.
 
         Raises:
             InputError: a reward returned the wrong number of scores, or an infinite one.
         """
-        parts = {name: _scores(name, reward, completions) for name, reward in self.rewards.items()}
+        known = known or {}
+        parts = {
+            name: known[name] if name in known else _scores(name, reward, completions)
+            for name, reward in self.rewards.items()
+        }
         total = np.zeros(len(completions))
         for name, scores in parts.items():
             total += self.weights[name] * scores

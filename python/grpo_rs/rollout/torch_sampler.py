@@ -8,6 +8,7 @@ Shapes: B = rows still running, V = vocabulary.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -74,7 +75,7 @@ class TorchSampler:
             use_cache=True,
             logits_to_keep=1,
         )
-        cache = getattr(output, "past_key_values", None)
+        cache: Any = getattr(output, "past_key_values", None)
         if not hasattr(cache, "batch_repeat_interleave"):
             raise ModelError(
                 f"{type(self.model).__name__} keeps no key-value cache that could be shared by a group: only "

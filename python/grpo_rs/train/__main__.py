@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from grpo_rs.train.config import CommandLine, Config
-    from grpo_rs.train.loop import Outcome
+    from grpo_rs.train.loop import TrainingResult
 
 
 class StopRequest:
@@ -87,16 +87,16 @@ def _run(command: CommandLine, started: float) -> int:
 
     stop = StopRequest()
     with stop.listening():
-        outcome = train(config, resume=command.resume, should_stop=stop, started=started)
-    if outcome.summary is None:
+        result = train(config, resume=command.resume, should_stop=stop, started=started)
+    if result.summary is None:
         words = " ".join(["python -m grpo_rs.train", *([str(command.config)] if command.config else [])])
         console.print(
-            f"Stopped and saved in {outcome.path}. Continue with: {words} [the same options] "
-            f"--run.out {outcome.path} --resume",
+            f"Stopped; what was done is in {result.path}. Continue with: {words} [the same options] "
+            f"--run.out {result.path} --resume",
             markup=False,
         )
         return 128 + stop.signal if stop.signal is not None else 0
-    _print_summary(outcome, console)
+    _print_summary(result, console)
     return 0
 
 
@@ -118,10 +118,10 @@ def _dry_run(config: Config, console: Console) -> None:
     )
 
 
-def _print_summary(outcome: Outcome, console: Console) -> None:
+def _print_summary(result: TrainingResult, console: Console) -> None:
     from grpo_rs.train.log import percent
 
-    summary = outcome.summary
+    summary = result.summary
     assert summary is not None
     shares = ", ".join(
         f"{phase} {part['share']:.0%}" for phase, part in summary["phases"].items() if part["share"] >= 0.005
@@ -137,7 +137,7 @@ def _print_summary(outcome: Outcome, console: Console) -> None:
         f"({summary['held_out']} problems it never trained on)\n{examples}\n"
         f"{summary['wall_s']:.0f} s: {shares}; {summary['generated_tokens']:,} tokens generated, "
         f"{summary['trained_tokens']:,} trained on\n"
-        f"Run directory: {outcome.path} (metrics.jsonl, completions.jsonl, summary.json, checkpoints)\n"
+        f"Run directory: {result.path} (metrics.jsonl, completions.jsonl, summary.json, checkpoints)\n"
         f"Use the model:\n"
         f"  from transformers import AutoModelForCausalLM, AutoTokenizer\n"
         f'  model = AutoModelForCausalLM.from_pretrained("{summary["model"]}")\n'

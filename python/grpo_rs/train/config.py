@@ -198,7 +198,7 @@ class RunConfig(Section):
     """Run directory; by default runs/NAME-DATE-TIME."""
     name: str = "addition"
     """Name of the run, for its default directory and the progress display."""
-    steps: PositiveInt = 900
+    steps: PositiveInt = 600
     """GRPO steps."""
     seed: Count = 0
     """Seed of everything random."""

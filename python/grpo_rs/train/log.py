@@ -92,13 +92,15 @@ class Phases:
 
     Args:
         totals: seconds so far, added to in place.
+        begin: `time.perf_counter()` at which the wall clock of this session began.
     """
 
-    def __init__(self, totals: dict[str, float]) -> None:
+    def __init__(self, totals: dict[str, float], begin: float) -> None:
         self.totals = totals
         self.step: dict[str, float] = {}
         self._open: list[str] = []
-        self._begin = self._mark = time.perf_counter()
+        self._begin = begin
+        self._mark = time.perf_counter()
         self._added = 0.0
 
     @contextmanager

@@ -8,6 +8,7 @@ seed and the step number, so a checkpoint needs no more than the step, the weigh
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -44,7 +45,7 @@ WARMUP_PROBLEMS = 256
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TrainingResult:
     """How a call of `train` ended.
 
     Attributes:
@@ -63,7 +64,7 @@ def train(
     should_stop: Callable[[], bool] = lambda: False,
     display: Display | None = None,
     started: float | None = None,
-) -> Outcome:
+) -> TrainingResult:
     """Runs, or continues, a training run.
 
     Args:
@@ -95,8 +96,9 @@ def train(
         display.note("note: the run was ended before its first checkpoint; starting from the beginning")
 
     # ---- Everything that can be wrong is found out here, before any training --------------------------
-    phases = Phases(state.phase_seconds)
-    phases.add("start", time.perf_counter() - started if started else 0.0)
+    began = time.perf_counter() if started is None else started
+    phases = Phases(state.phase_seconds, began)
+    phases.add("start", time.perf_counter() - began)
     with phases.measure("start"):
         setup = prepare(config, checkpoint)
     policy, problems, learner, rewards = setup.policy, setup.problems, setup.learner, setup.rewards
@@ -159,13 +161,13 @@ def train(
                     ),
                 )
             if report is None:
-                return Outcome(run.path, None)
+                return TrainingResult(run.path, None)
             state.warmup = asdict(report)
         if config.objective.kl_beta:
             learner.freeze_reference()
-            if not (run.path / "reference").exists():
-                with atomic_folder(run.path / "reference") as folder:
-                    policy.model.save_pretrained(folder)
+            shutil.rmtree(run.path / "reference", ignore_errors=True)  # of an attempt that was cut short
+            with atomic_folder(run.path / "reference") as folder:
+                policy.model.save_pretrained(folder)
         state.accuracy_before = measure_accuracy(held_out).accuracy
         save()
     else:
@@ -196,7 +198,7 @@ def train(
                 state.generated_tokens += len(rollouts.completions.flat)
                 if should_stop():
                     save(rollouts)
-                    return Outcome(run.path, None)
+                    return TrainingResult(run.path, None)
 
             # 2. Score them, in one batch on all cores.
             with phases.measure("score"):
@@ -208,7 +210,8 @@ def train(
                     rows=[problem.columns for problem in asked],
                 )
                 try:
-                    verdicts, scored = setup.verifier.verdicts(batch), rewards(batch)
+                    verdicts = setup.verifier.verdicts(batch)
+                    scored = rewards(batch, known={"math": verdicts.scores.astype(np.float64)})
                 except Exception:
                     # A reward of the user's own failed: keep the work, so that it can be mended.
                     save(rollouts)
@@ -272,7 +275,7 @@ def train(
             if last or stopping or (config.checkpoint.every and state.step % config.checkpoint.every == 0):
                 save()
             if stopping and not last:
-                return Outcome(run.path, None)
+                return TrainingResult(run.path, None)
 
     # ---- The end: what it was worth, and the model ------------------------------------------------------
     after = measure_accuracy(held_out)
@@ -302,7 +305,7 @@ def train(
         ],
     }
     write_json(run.path / "summary.json", summary)
-    return Outcome(run.path, summary)
+    return TrainingResult(run.path, summary)
 
 
 def learning_rate(config: OptimConfig, step: int, steps: int) -> float:

@@ -1,6 +1,6 @@
 //! Group-relative advantages (`DeepSeekMath`, arXiv 2402.03300, section 4.1.2), in float64.
 
-use crate::{Error, Groups};
+use crate::{Error, Groups, MAX_REWARD};
 
 /// By what a centred reward is divided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +72,7 @@ pub struct Advantages {
 /// noise divided by a small epsilon would be a full-strength gradient.
 ///
 /// # Errors
-/// [`Error::Length`], [`Error::InfiniteReward`], [`Error::Epsilon`], [`Error::Ddof`].
+/// [`Error::Length`], [`Error::InfiniteReward`], [`Error::HugeReward`], [`Error::Epsilon`], [`Error::Ddof`].
 pub fn advantages(
     rewards: &[f64],
     groups: &Groups,
@@ -116,6 +116,9 @@ fn check(rewards: &[f64], groups: &Groups, options: &AdvantageOptions) -> Result
     if let Some(index) = rewards.iter().position(|r| r.is_infinite()) {
         return Err(Error::InfiniteReward { index, value: rewards[index] });
     }
+    if let Some(index) = rewards.iter().position(|r| r.abs() > MAX_REWARD) {
+        return Err(Error::HugeReward { index, value: rewards[index] });
+    }
     if !(options.epsilon >= 0.0 && options.epsilon.is_finite()) {
         return Err(Error::Epsilon(options.epsilon));
     }
@@ -146,5 +149,7 @@ fn group_stats(id: i64, scored: &[(usize, f64)], ddof: u8) -> GroupStats {
     let mean = scored.iter().map(|&(_, reward)| reward).sum::<f64>() / count;
     let squares: f64 = scored.iter().map(|&(_, reward)| (reward - mean).powi(2)).sum();
     let std = (squares / (count - f64::from(ddof))).sqrt();
-    GroupStats { id, num_scored, mean, std, state: GroupState::Live }
+    // Differences so small that their squares vanish: nothing to divide by, nothing to learn from.
+    let state = if std == 0.0 { GroupState::ZeroVariance } else { GroupState::Live };
+    GroupStats { id, num_scored, mean, std, state }
 }

@@ -1,5 +1,8 @@
 //! What a caller can do wrong.
 
+/// Largest reward in absolute value: the squares of a whole group of them still add up.
+pub const MAX_REWARD: f64 = 1e150;
+
 /// A mistake in the arguments; each variant says what the input did wrong.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum Error {
@@ -18,6 +21,14 @@ pub enum Error {
         "reward {index} is {value}: rewards must be finite; use NaN (or None) for a completion that could not be scored"
     )]
     InfiniteReward {
+        /// The row at fault.
+        index: usize,
+        /// Its reward.
+        value: f64,
+    },
+    /// A reward is so large that squares of such numbers overflow.
+    #[error("reward {index} is {value}: rewards must be at most {MAX_REWARD:e} in size")]
+    HugeReward {
         /// The row at fault.
         index: usize,
         /// Its reward.

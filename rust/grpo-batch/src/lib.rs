@@ -25,6 +25,6 @@ mod groups;
 mod pack;
 
 pub use advantage::{AdvantageOptions, Advantages, GroupState, GroupStats, Scale, advantages};
-pub use error::Error;
+pub use error::{Error, MAX_REWARD};
 pub use groups::Groups;
 pub use pack::{Bin, pack};

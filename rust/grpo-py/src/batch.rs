@@ -20,6 +20,7 @@ type AdvantageArrays<'py> = (
 
 #[pyfunction]
 #[pyo3(signature = (rewards, group_ids, *, scale, ddof, epsilon))]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts owned values")]
 pub(crate) fn group_advantages<'py>(
     py: Python<'py>,
     rewards: PyReadonlyArray1<'py, f64>,
@@ -58,6 +59,7 @@ pub(crate) fn group_advantages<'py>(
 }
 
 #[pyfunction]
+#[expect(clippy::needless_pass_by_value, reason = "pyo3 extracts owned values")]
 pub(crate) fn pack_rows<'py>(
     py: Python<'py>,
     lengths: PyReadonlyArray1<'py, i64>,

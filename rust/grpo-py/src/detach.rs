@@ -24,6 +24,7 @@ enum Failure {
 ///
 /// A panic becomes an `InternalError` that names the lowest index that met one. A pending signal whose
 /// handler raises (Ctrl-C) ends the call: items not yet begun are skipped, and the exception is raised.
+#[expect(clippy::redundant_closure_for_method_calls, reason = "lifetimes refuse the method itself")]
 pub(crate) fn run_batch<T, F>(py: Python<'_>, len: usize, job: F) -> PyResult<Vec<T>>
 where
     T: Send,

@@ -27,7 +27,7 @@ pub(crate) fn current(_attached: Python<'_>) -> PyResult<Arc<ThreadPool>> {
     {
         return Ok(Arc::clone(&entry.pool));
     }
-    // A forked child inherits the pool without its threads: dropping it would wait for them for ever.
+    // Not dropped in a forked child: its threads do not exist here, and its locks may have been held then.
     std::mem::forget(slot.take());
     let pool = ThreadPoolBuilder::new()
         .num_threads(num_threads()?)
@@ -46,7 +46,8 @@ fn num_threads() -> PyResult<usize> {
             let count = text.to_str().and_then(|text| text.parse().ok());
             count.filter(|&count| count > 0).ok_or_else(|| {
                 input_error(format!(
-                    "{THREADS_VARIABLE}={text:?}: give a whole number of at least 1"
+                    "{THREADS_VARIABLE}=\"{}\": give a whole number of at least 1",
+                    text.display()
                 ))
             })
         }

@@ -14,6 +14,9 @@ use crate::text::Text;
 /// Outcome code, exit code, signal, stdout, stderr, wall seconds, CPU seconds, peak memory in bytes.
 type Case = (u8, Option<i32>, Option<i32>, String, String, f64, f64, Option<u64>);
 
+/// Name and presence of each layer of protection, Landlock's version, whether programs can be run.
+type Layers = (Vec<(&'static str, bool)>, u32, bool);
+
 #[pyfunction]
 #[pyo3(signature = (programs, tests, *, python, wall_s, cpu_s, memory_mb, output_kb, processes, file_mb))]
 #[expect(clippy::too_many_arguments, reason = "keyword arguments, one per limit")]
@@ -75,9 +78,7 @@ pub(crate) fn run_programs(
 
 /// Name and presence of each layer of protection, and whether programs can be run at all.
 #[pyfunction]
-pub(crate) fn sandbox_protection(
-    py: Python<'_>,
-) -> PyResult<(Vec<(&'static str, bool)>, u32, bool)> {
+pub(crate) fn sandbox_protection(py: Python<'_>) -> PyResult<Layers> {
     let probe = run_batch(py, 1, |_| Protection::probe())?.swap_remove(0);
     Ok((probe.layers().to_vec(), probe.landlock_abi, probe.is_sufficient()))
 }

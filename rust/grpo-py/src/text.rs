@@ -1,4 +1,4 @@
-//! Python strings, borrowed where CPython holds them as UTF-8.
+//! Python strings, borrowed where `CPython` holds them as UTF-8.
 
 use std::ops::Deref;
 
@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyString};
 
 /// A text that a worker thread may read without the GIL.
 pub(crate) enum Text {
-    /// CPython's own UTF-8 buffer, kept alive by a reference.
+    /// `CPython`'s own UTF-8 buffer, kept alive by a reference.
     Borrowed(PyBackedStr),
     /// A repaired copy: each lone surrogate, which UTF-8 cannot hold, became U+FFFD. Both are three
     /// bytes long, so offsets are those of `text.encode("utf-8", "surrogatepass")`.

@@ -33,7 +33,7 @@ fn ragged_interleaved_groups_use_their_own_rows() {
 
 #[test]
 fn equal_rewards_give_exactly_zero_even_with_a_tiny_epsilon() {
-    for reward in [0.1, 0.3, 0.7, 1.0 / 3.0, -1e-300, 1e300] {
+    for reward in [0.1, 0.3, 0.7, 1.0 / 3.0, -1e-300, 1e150] {
         for size in 2..33 {
             let options = AdvantageOptions { epsilon: 0.0, ..AdvantageOptions::default() };
             let out =
@@ -84,12 +84,25 @@ fn mistakes_are_named() {
         advantages(&[1.0, f64::INFINITY], &groups, &default),
         Err(Error::InfiniteReward { index: 1, .. })
     ));
+    assert!(matches!(
+        advantages(&[1e151, -1e151], &groups, &default),
+        Err(Error::HugeReward { index: 0, .. })
+    ));
     for bad in [-1.0, f64::NAN, f64::INFINITY] {
         let options = AdvantageOptions { epsilon: bad, ..default };
         assert!(matches!(advantages(&[1.0, 0.0], &groups, &options), Err(Error::Epsilon(_))));
     }
     let options = AdvantageOptions { ddof: 2, ..default };
     assert_eq!(advantages(&[1.0, 0.0], &groups, &options).unwrap_err(), Error::Ddof(2));
+}
+
+#[test]
+fn no_finite_rewards_give_an_advantage_that_is_not() {
+    let options = AdvantageOptions { epsilon: 0.0, ..AdvantageOptions::default() };
+    for pair in [[0.0, 1e-200], [1e150, -1e150], [1.0, 1.0 + f64::EPSILON], [5e-324, 0.0]] {
+        let out = advantages(&pair, &Groups::new(&[0, 0]), &options).unwrap();
+        assert!(out.values.iter().all(|a| a.is_finite()), "{pair:?}: {out:?}");
+    }
 }
 
 #[test]
