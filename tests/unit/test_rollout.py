@@ -88,8 +88,8 @@ def test_draws_follow_the_distribution():
     expected = torch.softmax(logits / 0.8, -1).double().numpy() * 20_000
     counts = np.bincount(out.completions.flat, minlength=len(expected))
     statistic = ((counts - expected) ** 2 / expected).sum()
-    # 14 degrees of freedom; 36.1 is the 0.999 quantile (any table of chi-squared).
-    assert statistic < 36.1
+    # 15 degrees of freedom; 37.7 is the 0.999 quantile (any table of chi-squared).
+    assert statistic < 37.7
 
 
 def test_training_mode_is_restored():

@@ -49,8 +49,9 @@ class DataConfig(Section):
     """Digits of the numbers of the addition task."""
     question: str = "{a:02d}+{b:02d}="
     """Prompt of the addition task, a format string over `a` and `b`."""
-    solution: str = "{answer:03d}"
-    """Completion of the addition task that the supervised warm-up imitates."""
+    solution: str = "{units:02d} {answer:03d}"
+    """Completion of the addition task that the supervised warm-up imitates, a format string over `a`, `b`,
+    `answer` and `units`, the sum of the last digits: the working, then the answer."""
     train: str | None = None
     """Training problems: a `.jsonl` or `.parquet` file, or a data set for the `datasets` library."""
     eval: str | None = None
@@ -82,7 +83,7 @@ class RolloutConfig(Section):
     """Prompts of a step, a group of completions each."""
     group_size: PositiveInt = 8
     """Completions of a prompt; at least 2, or there is nothing to be relative to."""
-    max_new_tokens: PositiveInt = 4
+    max_new_tokens: PositiveInt = 7
     """Length limit of a completion."""
     temperature: Positive = 1.0
     """Divides the logits, in sampling and in training alike."""
@@ -114,7 +115,7 @@ class ObjectiveConfig(Section):
     """The ratio is clipped above at 1 + clip_high."""
     kl_beta: NonNegative = 0.0
     """Weight of the k3 KL to the frozen initial policy; 0 loads no reference."""
-    epochs: PositiveInt = 2
+    epochs: PositiveInt = 1
     """Optimiser steps on each batch of rollouts."""
     advantage: Literal["std", "none"] = "std"
     """Divide centred rewards by the group's standard deviation (GRPO), or not (Dr. GRPO)."""
@@ -125,7 +126,7 @@ class ObjectiveConfig(Section):
 class OptimConfig(Section):
     """AdamW and its learning rate."""
 
-    lr: Positive = 1e-3
+    lr: Positive = 5e-4
     """Peak learning rate."""
     warmup_steps: Count = 0
     """Steps over which the learning rate rises from 0."""
@@ -133,7 +134,7 @@ class OptimConfig(Section):
     """How the learning rate goes from its peak to `final_fraction` of it at the last step."""
     final_fraction: Share = 0.05
     """The last step's learning rate as a share of the peak."""
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: tuple[Share, Share] = (0.9, 0.95)
     """AdamW's decay rates."""
     weight_decay: NonNegative = 0.0
     """AdamW's decoupled weight decay."""
@@ -161,9 +162,9 @@ class WarmupConfig(Section):
     max_steps: Count | None = None
     """Most supervised steps; 0 skips the warm-up. By default 600 for the embedded tiny model on a
     generated task, and none otherwise."""
-    target_accuracy: Share = 0.25
+    target_accuracy: Share = 0.32
     """Stop once greedy accuracy on problems of the training set reaches this."""
-    check_every: PositiveInt = 10
+    check_every: PositiveInt = 5
     """Steps between those checks."""
     batch_size: PositiveInt = 64
     """Solutions of a supervised step."""
@@ -198,7 +199,7 @@ class RunConfig(Section):
     """Run directory; by default runs/NAME-DATE-TIME."""
     name: str = "addition"
     """Name of the run, for its default directory and the progress display."""
-    steps: PositiveInt = 600
+    steps: PositiveInt = 750
     """GRPO steps."""
     seed: Count = 0
     """Seed of everything random."""

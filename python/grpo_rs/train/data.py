@@ -124,12 +124,12 @@ def _addition_rows(
         raise DataError(f"data.held_out is {data.held_out}, but there are only {total} sums: lower it")
 
     def row(problem: testing.Sum) -> dict[str, Any]:
-        values = {"a": problem.a, "b": problem.b, "answer": problem.answer}
+        values = {"a": problem.a, "b": problem.b, "units": problem.units, "answer": problem.answer}
         try:
             prompt, solution = data.question.format(**values), data.solution.format(**values)
         except (KeyError, ValueError, IndexError) as error:
             raise DataError(
-                f"data.question and data.solution are format strings over a, b and answer: {error!r}"
+                f"data.question and data.solution are format strings over a, b, units and answer: {error!r}"
             ) from None
         return {
             data.prompt_column: prompt,
