@@ -104,9 +104,8 @@ def test_no_banned_crate(third_party):
 
 
 def test_everything_comes_from_the_registry(third_party):
-    assert {package["source"] for package in third_party} == {
-        "registry+https://github.com/rust-lang/crates.io-index"
-    }
+    """No git repositories: a registry's versions do not change under us, through a mirror or not."""
+    assert {package["source"].partition("+")[0] for package in third_party} <= {"registry", "sparse"}
 
 
 def test_no_allowed_licence_is_unneeded(third_party):
