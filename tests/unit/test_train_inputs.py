@@ -124,14 +124,6 @@ def test_prompt_order_is_a_permutation_an_epoch_and_a_function_of_the_position()
 # ---- Models --------------------------------------------------------------------------------------------
 
 
-def save(folder, *, tokenizer=True, chat_template=None):
-    tiny_model(0, hidden_size=16, num_heads=2).save_pretrained(folder)
-    if tokenizer:
-        made = tiny_tokenizer("0123456789+=?Whatis <>userand")
-        made.chat_template = chat_template
-        made.save_pretrained(folder)
-
-
 def test_a_local_folder_with_a_chat_template(tmp_path):
     model = tiny_model(0, hidden_size=16, num_heads=2, vocabulary=3 + len("0123456789+=<>u a"))
     model.save_pretrained(tmp_path / "model")
@@ -163,7 +155,7 @@ def test_models_that_are_not_there(tmp_path, path, message):
 
 
 def test_a_folder_without_a_tokenizer(tmp_path):
-    save(tmp_path / "model", tokenizer=False)
+    tiny_model(0, hidden_size=16, num_heads=2).save_pretrained(tmp_path / "model")
     refuse(
         settings(tmp_path, model={"path": str(tmp_path / "model")}),
         ModelError,
