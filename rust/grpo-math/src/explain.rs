@@ -2,10 +2,37 @@
 
 use crate::options::{Extract, Options};
 use crate::outcome::Outcome;
-use crate::verify::{Gold, judge};
+use crate::verify::{Gold, Verdict, judge};
 
 /// The most characters of a quoted text or number.
 const MAX_QUOTED: usize = 60;
+
+/// A verdict with what was compared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// The verdict itself.
+    pub verdict: Verdict,
+    /// The answer as it was understood, if one was found.
+    pub answer: Option<String>,
+    /// The gold as it was understood, if it could be read.
+    pub gold: Option<String>,
+}
+
+/// What [`verify`](crate::verify) decided, with both sides in their normal form.
+///
+/// ```
+/// use grpo_math::{Gold, Options, report};
+///
+/// let options = Options::default();
+/// let gold = Gold::compile(r"\frac{1}{2}", &options);
+/// let report = report(r"\boxed{2x+1}", &gold, &options);
+/// assert_eq!(report.answer.as_deref(), Some("2x + 1"));
+/// assert_eq!(report.gold.as_deref(), Some("1/2"));
+/// ```
+pub fn report(prediction: &str, gold: &Gold, options: &Options) -> Report {
+    let (verdict, answer) = judge(prediction, gold, options);
+    Report { verdict, answer: answer.map(|answer| answer.describe()), gold: gold.normal_form() }
+}
 
 /// One sentence that says what [`verify`](crate::verify) decided and why.
 ///
@@ -25,8 +52,9 @@ const MAX_QUOTED: usize = 60;
 /// );
 /// ```
 pub fn explain(prediction: &str, gold: &Gold, options: &Options) -> String {
-    let (verdict, read) = judge(prediction, gold, *options);
-    let expected = shorten(&gold.normal_form().unwrap_or_default());
+    let Report { verdict, answer, gold } = report(prediction, gold, options);
+    let expected = shorten(&gold.unwrap_or_default());
+    let answer = shorten(&answer.unwrap_or_default());
     let found = match (verdict.span, verdict.found_by) {
         (Some(span), Some(by)) => {
             format!("found \"{}\" {}", shorten(&prediction[span.range()]), place(by))
@@ -35,26 +63,24 @@ pub fn explain(prediction: &str, gold: &Gold, options: &Options) -> String {
     };
     match verdict.outcome {
         Outcome::Correct => format!("{found}, equal to {expected}"),
-        Outcome::WrongValue => match read {
-            Some(read) => {
-                format!("{found}, which is {}, not {expected}", shorten(&read.to_string()))
-            }
-            None => format!("{found}, which is not {expected}"),
-        },
+        Outcome::WrongValue => format!("{found}, which is {answer}, not {expected}"),
         Outcome::NoAnswer => format!("no answer found: {}", sought(options.extract)),
-        Outcome::UnreadableAnswer => format!("{found}, which is not a number; expected {expected}"),
+        Outcome::UnreadableAnswer => {
+            format!("{found}, which is not a value; expected {expected}")
+        }
         Outcome::AmbiguousAnswer => {
             format!("{found}, which is not one single value; expected {expected}")
         }
-        Outcome::OverBudget => {
-            format!("{found}, a number too large to compare; expected {expected}")
+        Outcome::OverBudget => format!("{found}, too large to compare; expected {expected}"),
+        Outcome::Undecided => {
+            format!("{found}, which is {answer}: neither proved equal to {expected} nor different")
         }
         Outcome::ReasoningUnfinished => "the reply ends inside its <think> block".to_owned(),
         Outcome::GoldEmpty => "not scorable: the gold is empty".to_owned(),
         Outcome::GoldUnreadable => {
             "not scorable: the gold holds nothing to compare with".to_owned()
         }
-        Outcome::GoldOverBudget => "not scorable: the gold is a number too large".to_owned(),
+        Outcome::GoldOverBudget => "not scorable: the gold is too large to compare".to_owned(),
     }
 }
 
@@ -65,6 +91,8 @@ fn place(by: Extract) -> &'static str {
         Extract::AnswerTag => "in <answer>",
         Extract::Phrase => "after \"answer\"",
         Extract::LastNumber => "as the last number",
+        Extract::Bold => "in bold",
+        Extract::MathSpan => "as the last formula",
         Extract::Whole | Extract::Auto => "as the whole reply",
     }
 }
@@ -77,6 +105,8 @@ fn sought(extract: Extract) -> &'static str {
         Extract::AnswerTag => "no <answer>",
         Extract::Phrase => "no \"answer is\"",
         Extract::LastNumber => "no number",
+        Extract::Bold => "nothing bold that is a value",
+        Extract::MathSpan => "no formula",
         Extract::Whole => "the reply is empty",
     }
 }

@@ -108,7 +108,7 @@ pub(crate) fn normalize(text: &str) -> String {
 
 /// The form in which text answers are compared: spaces only between words, no quotes, no final
 /// punctuation, and no capitals unless it is a formula (`X` is not `x` in `X^2`).
-pub(crate) fn text_form(normalized: &str) -> String {
+pub(crate) fn text_form(normalized: &str, ignore_case: bool) -> String {
     let text = normalized.trim_matches(|c: char| matches!(c, ' ' | '"' | '.' | ',' | ';' | ':'));
     let formula = text.contains(['\\', '^', '_', '=', '+', '*', '/', '<', '>']);
     let mut out = String::with_capacity(text.len());
@@ -122,7 +122,7 @@ pub(crate) fn text_form(normalized: &str) -> String {
             out.push(' ');
         }
         spaced = false;
-        if formula {
+        if formula || !ignore_case {
             out.push(c);
         } else {
             out.extend(c.to_lowercase());

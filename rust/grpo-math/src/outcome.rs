@@ -25,21 +25,23 @@ pub enum Outcome {
     UnreadableAnswer = 3,
     /// The answer names several values, or contradicts itself.
     AmbiguousAnswer = 4,
-    /// The answer is a number too large to be worth the work.
+    /// The answer is too large to be worth the work.
     OverBudget = 5,
     /// The reply ends inside its `<think>` block.
     ReasoningUnfinished = 6,
+    /// Whether the answer equals the gold could be neither proved nor refuted.
+    Undecided = 7,
     /// The gold is empty.
     GoldEmpty = 16,
     /// The gold holds nothing to compare with.
     GoldUnreadable = 17,
-    /// The gold is a number too large to be worth the work.
+    /// The gold is too large to be worth the work.
     GoldOverBudget = 18,
 }
 
 impl Outcome {
     /// Every outcome, in the order of the codes.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Correct,
         Self::WrongValue,
         Self::NoAnswer,
@@ -47,6 +49,7 @@ impl Outcome {
         Self::AmbiguousAnswer,
         Self::OverBudget,
         Self::ReasoningUnfinished,
+        Self::Undecided,
         Self::GoldEmpty,
         Self::GoldUnreadable,
         Self::GoldOverBudget,
@@ -72,6 +75,7 @@ impl Outcome {
             Self::AmbiguousAnswer => "AMBIGUOUS_ANSWER",
             Self::OverBudget => "OVER_BUDGET",
             Self::ReasoningUnfinished => "REASONING_UNFINISHED",
+            Self::Undecided => "UNDECIDED",
             Self::GoldEmpty => "GOLD_EMPTY",
             Self::GoldUnreadable => "GOLD_UNREADABLE",
             Self::GoldOverBudget => "GOLD_OVER_BUDGET",
@@ -88,11 +92,14 @@ impl Outcome {
                 "Text was found where the answer belongs, but it is not a value."
             }
             Self::AmbiguousAnswer => "The answer names several values, or contradicts itself.",
-            Self::OverBudget => "The answer is a number too large to be worth the work.",
+            Self::OverBudget => "The answer is too large to be worth the work.",
             Self::ReasoningUnfinished => "The reply ends inside its <think> block.",
+            Self::Undecided => {
+                "Whether the answer equals the gold could be neither proved nor refuted."
+            }
             Self::GoldEmpty => "The gold is empty.",
             Self::GoldUnreadable => "The gold holds nothing to compare with.",
-            Self::GoldOverBudget => "The gold is a number too large to be worth the work.",
+            Self::GoldOverBudget => "The gold is too large to be worth the work.",
         }
     }
 
@@ -105,7 +112,8 @@ impl Outcome {
             | Self::UnreadableAnswer
             | Self::AmbiguousAnswer
             | Self::OverBudget
-            | Self::ReasoningUnfinished => Grade::Incorrect,
+            | Self::ReasoningUnfinished
+            | Self::Undecided => Grade::Incorrect,
             Self::GoldEmpty | Self::GoldUnreadable | Self::GoldOverBudget => Grade::NotScorable,
         }
     }

@@ -15,6 +15,9 @@ use crate::pool;
 /// How long the calling thread waits before it looks for a pending signal.
 const SIGNAL_POLL: Duration = Duration::from_millis(50);
 
+/// The most short jobs that the calling thread does by itself.
+const MAX_INLINE: usize = 8;
+
 enum Failure {
     Panic(String),
     Interrupted,
@@ -77,6 +80,28 @@ where
             })
         })
         .collect()
+}
+
+/// As [`run_batch`], for jobs of at most a few milliseconds: a handful of them runs on the calling
+/// thread, which costs less than waking the pool.
+pub(crate) fn run_short_jobs<T, F>(py: Python<'_>, len: usize, job: F) -> PyResult<Vec<T>>
+where
+    T: Send,
+    F: Fn(usize) -> T + Sync,
+{
+    if len > MAX_INLINE {
+        return run_batch(py, len, job);
+    }
+    // A wrong number of threads is an error whatever the size of the batch.
+    pool::current(py)?;
+    let results: Vec<Result<T, String>> = py.detach(|| {
+        let caught = |index| catch_unwind(AssertUnwindSafe(|| job(index)));
+        (0..len)
+            .map(|index| caught(index).map_err(|payload| panic_message(payload.as_ref())))
+            .collect()
+    });
+    let numbered = results.into_iter().enumerate();
+    numbered.map(|(index, result)| result.map_err(|text| internal_error(index, &text))).collect()
 }
 
 fn internal_error(index: usize, message: &str) -> PyErr {

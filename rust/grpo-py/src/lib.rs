@@ -3,13 +3,14 @@
 //! - [`text`]: Python strings borrowed, not copied.
 //! - [`detach`]: the one wrapper for every long call, on a thread pool of our own ([`pool`]).
 //! - [`errors`]: Rust errors as Python exceptions.
-//! - [`math`], [`sandbox`], [`batch`]: one module per crate.
+//! - [`math`] with [`policy`], [`sandbox`], [`batch`]: one module per crate.
 #![forbid(unsafe_code)]
 
 mod batch;
 mod detach;
 mod errors;
 mod math;
+mod policy;
 mod pool;
 mod sandbox;
 mod selftest;
@@ -28,7 +29,9 @@ mod _core {
     #[pymodule_export]
     use super::errors::{InputError, InternalError, SandboxUnavailable};
     #[pymodule_export]
-    use super::math::{explain_math, math_outcomes, verify_math};
+    use super::math::{MathGold, explain_math, math_normal_forms, math_outcomes, verify_math};
+    #[pymodule_export]
+    use super::policy::{check_math_policy, math_policies};
     #[pymodule_export]
     use super::sandbox::{run_programs, sandbox_outcomes, sandbox_protection};
     #[pymodule_export]

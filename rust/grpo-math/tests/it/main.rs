@@ -1,6 +1,7 @@
 //! What the crate promises, as one test binary.
 
 mod conformance;
+mod fuzz;
 mod property;
 mod regression;
 
