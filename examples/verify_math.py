@@ -21,6 +21,11 @@ verdicts = g.verify_math(replies, golds)
 for index in range(len(verdicts)):
     print(f"{verdicts.scores[index]:>4} {verdicts.outcome(index).name:<18} {verdicts.explain(index)}")
 
+# What counts as equal is a policy: does 50% answer 50?
+lenient = g.verify_math(["50%"], ["50"])[0]
+strict = g.verify_math(["50%"], ["50"], policy=g.MathPolicy(percent="value"))[0]
+print("50% for 50:", lenient.score, "or", strict.score, "as", strict.normal_forms)
+
 # Not scorable is not wrong: NaN stays out of every mean.
 print("accuracy:", np.nanmean(verdicts.scores))
 

@@ -21,7 +21,7 @@ One layer imports only what is above it:
   `Rollouts`, the table that a training step is made of.
 - `rewards`: reward functions and their sum. `adapters`: the same for TRL and verl.
 - `algo`: the objective, a function per equation. `learner`: a step of it. `rollout`: sampling.
-- `train`: the loop, top to bottom in `train/loop.py`.
+- `train`: the loop, top to bottom in `train/loop.py`. `cli`: the command `grpo-rs`.
 """
 
 from importlib import metadata as _metadata
@@ -40,7 +40,15 @@ from grpo_rs.code import (
     stdio_tests,
 )
 from grpo_rs.errors import InputError, InternalError, SandboxUnavailable
-from grpo_rs.math import Extract, MathVerdicts, unreadable_golds, verify_math
+from grpo_rs.math import (
+    Extract,
+    MathGold,
+    MathPolicy,
+    MathVerdict,
+    MathVerdicts,
+    unreadable_golds,
+    verify_math,
+)
 from grpo_rs.outcomes import CodeOutcome, MathOutcome
 
 __all__ = [
@@ -54,7 +62,10 @@ __all__ = [
     "InputError",
     "InternalError",
     "Limits",
+    "MathGold",
     "MathOutcome",
+    "MathPolicy",
+    "MathVerdict",
     "MathVerdicts",
     "ProgramResult",
     "Protection",

@@ -1,10 +1,11 @@
 """The compiled half of `grpo_rs`; use the Python package, not this module."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import disjoint_base
 
 __version__: str
 _build_profile: Literal["debug", "release"]
@@ -32,10 +33,31 @@ def group_advantages(
     npt.NDArray[np.uint8],
 ]: ...
 def pack_rows(lengths: npt.NDArray[np.int64], budget: int) -> list[npt.NDArray[np.int64]]: ...
+
+@disjoint_base
+class MathGold:
+    @property
+    def text(self) -> str: ...
+    @property
+    def policy(self) -> Any: ...
+    @property
+    def normal_form(self) -> str | None: ...
+    @property
+    def problem_code(self) -> int | None: ...
+    def __new__(cls, text: str, *, policy: object) -> Self: ...
+
+# A policy is any object with the fields of `grpo_rs.MathPolicy`.
 def verify_math(
-    predictions: Sequence[str], golds: Sequence[str], *, extract: str
+    predictions: Sequence[str], golds: Sequence[str | MathGold], *, extract: str, policy: object
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.uint8], npt.NDArray[np.int64]]: ...
-def explain_math(prediction: str, gold: str, *, extract: str) -> str: ...
+def explain_math(
+    predictions: Sequence[str], golds: Sequence[str | MathGold], *, extract: str, policy: object
+) -> list[str]: ...
+def math_normal_forms(
+    predictions: Sequence[str], golds: Sequence[str | MathGold], *, extract: str, policy: object
+) -> list[tuple[str | None, str | None]]: ...
+def check_math_policy(policy: object) -> None: ...
+def math_policies() -> dict[str, dict[str, Any]]: ...
 def math_outcomes() -> _Outcomes: ...
 def run_programs(
     programs: Sequence[str],

@@ -18,7 +18,7 @@ class ConfigError(InputError):
 
 
 class DataError(InputError):
-    """A data set that cannot be trained on: empty, a missing column, a gold that cannot be read."""
+    """A data set that cannot be used: empty, not JSON, a missing column, a gold that cannot be read."""
 
 
 class ModelError(InputError):

@@ -53,6 +53,14 @@ def test_generated_pages_are_fresh():
     assert ended.returncode == 0, f"{ended.stdout}{ended.stderr}: run python docs/generate.py"
 
 
+def test_every_switch_of_the_policy_has_an_example_that_it_decides():
+    page = (ROOT / "docs" / "policy.md").read_text(encoding="utf-8")
+    for section in page.split("\n## ")[1:]:
+        name, _, text = section.partition("\n")
+        first = re.findall(r"^\| `.*$", text, re.MULTILINE)[0]
+        assert " = |" in first and " ≠ |" in first, name
+
+
 def test_there_are_pages():
     assert {"README.md", "docs/index.md", "rust/README.md"} <= {name(page) for page in PAGES}
 

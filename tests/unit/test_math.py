@@ -135,7 +135,7 @@ def test_unreadable_golds_by_index_with_the_reason():
     assert g.unreadable_golds(golds) == {
         1: "not scorable: the gold is empty",
         3: "not scorable: the gold holds nothing to compare with",
-        4: "not scorable: the gold is a number too large",
+        4: "not scorable: the gold is too large to compare",
     }
 
 

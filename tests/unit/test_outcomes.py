@@ -31,6 +31,7 @@ def test_the_codes_are_stable():
         "AMBIGUOUS_ANSWER": 4,
         "OVER_BUDGET": 5,
         "REASONING_UNFINISHED": 6,
+        "UNDECIDED": 7,
         "GOLD_EMPTY": 16,
         "GOLD_UNREADABLE": 17,
         "GOLD_OVER_BUDGET": 18,

@@ -54,7 +54,6 @@ HACKS = {
         "",
         "\\boxed{}",
         "\\boxed{ }",
-        "\\boxed{5",  # never closes
         "\\boxed 5",
         "\\boxed{5} or \\boxed{6}",
         "\\boxed{5} \\boxed{}",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from grpo_rs.errors import InputError
-from grpo_rs.math import Extract, verify_math
+from grpo_rs.math import Extract, MathPolicy, verify_math
 
 Completion = str | Sequence[dict[str, Any]]
 
@@ -15,9 +15,10 @@ Completion = str | Sequence[dict[str, Any]]
 class _MathReward:
     """A class, not a closure: TRL's asynchronous trainer pickles reward functions."""
 
-    def __init__(self, gold_column: str, extract: Extract) -> None:
+    def __init__(self, gold_column: str, extract: Extract, policy: MathPolicy) -> None:
         self.gold_column = gold_column
         self.extract: Extract = extract
+        self.policy = policy
         self.__name__ = "math_reward"
 
     def __call__(self, completions: Sequence[Completion], **columns: Any) -> list[float | None]:
@@ -28,12 +29,17 @@ class _MathReward:
                 "answers, math_reward(gold_column=...)"
             )
         verdicts = verify_math(
-            [_text(c) for c in completions], [_gold(g) for g in golds], extract=self.extract
+            [_text(c) for c in completions],
+            [_gold(g) for g in golds],
+            extract=self.extract,
+            policy=self.policy,
         )
         return [None if math.isnan(score) else float(score) for score in verdicts.scores]
 
 
-def math_reward(gold_column: str = "solution", *, extract: Extract = "auto") -> _MathReward:
+def math_reward(
+    gold_column: str = "solution", *, extract: Extract = "auto", policy: MathPolicy = MathPolicy()
+) -> _MathReward:
     """1.0 for a correct completion, 0.0 for a wrong one, None where the gold cannot be read.
 
     TRL skips a reward that is None for that completion; it never becomes a silent 0.
@@ -41,12 +47,13 @@ def math_reward(gold_column: str = "solution", *, extract: Extract = "auto") -> 
     Args:
         gold_column: the data set's column with the reference answers.
         extract: where the answer is looked for; see `grpo_rs.verify_math`.
+        policy: what counts as equal.
 
     Source:
         TRL 1.16, `GRPOTrainer._calculate_rewards`: called with `completions` (strings, or lists of chat
         messages) and every data set column by name.
     """
-    return _MathReward(gold_column, extract)
+    return _MathReward(gold_column, extract, policy)
 
 
 def _text(completion: Completion) -> str:

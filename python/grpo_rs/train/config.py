@@ -94,7 +94,9 @@ class RewardConfig(Section):
 
     math: NonNegative = 1.0
     """Weight of the verifier: 1 for a correct answer, 0 for a wrong one."""
-    extract: Literal["auto", "boxed", "hash", "answer_tag", "phrase", "last_number", "whole"] = "auto"
+    extract: Literal[
+        "auto", "boxed", "hash", "answer_tag", "phrase", "last_number", "whole", "bold", "math_span"
+    ] = "auto"
     """Where the verifier finds the answer in a completion; also used by the evaluation."""
     format: NonNegative = 0.0
     """Weight of the format reward: 1 when the completion has exactly one answer in `format_style`."""
