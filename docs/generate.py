@@ -1,4 +1,4 @@
-"""Writes docs/metrics.md, docs/config.md and docs/outcomes.md from the code that defines what they list.
+"""Writes docs/{metrics,config,outcomes,policy}.md from the code that defines what they list.
 
 `python docs/generate.py` writes them; with `--check` it writes nothing, and exits with 1 if one is stale.
 """
@@ -6,18 +6,38 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import re
 import sys
 import types
+import typing
 from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin
 
-from grpo_rs import _core
+from grpo_rs import MathPolicy, _core, verify_math
 from grpo_rs.train.config import Config, Section
 from grpo_rs.train.log import METRICS
 from pydantic.fields import FieldInfo
 
 DOCS = Path(__file__).parent
 HEADER = "<!-- Written by docs/generate.py. Do not edit: change the code and run it again. -->\n\n"
+# Gold and prediction for each switch: the first pair is one on which its settings differ.
+EXAMPLES = {
+    "rounding": [("1/3", "0.3333"), ("1/3", "0.333"), ("3.14159265", "3.141593"), ("3.14", "3.1416")],
+    "percent": [("50", r"50\%"), ("0.5", r"50\%"), ("0.5", "50")],
+    "units": [("5 cm", "5 kg"), ("1 m", "100 cm"), ("5", "5 cm")],
+    "radians": [(r"\pi/6", r"30^\circ"), (r"30^\circ", "30")],
+    "assignment": [("5", "x = 5"), ("2x + 3", "y = 2x + 3"), ("y = 5", "x = 5")],
+    "chain": [("12", "97 = 12"), ("12", "x = 3 + 9 = 12")],
+    "order": [("1, 2", "2, 1"), ("(1, 2)", "(2, 1)")],
+    "solution_sets": [(r"(-\infty, 2)", "x < 2"), ("(1, 2)", "1 < x < 2")],
+    "base_optional": [("2516_8", "2516"), ("2516_8", "1358")],
+    "choice": [("(C) 12", "12"), ("(C) 12", "C"), ("(C) 12", "(D) 12")],
+    "ignore_case": [("yes", "Yes"), ("x", "X")],
+    "effort": [("1/2", "2/4"), ("1024", "2^{10}"), ("1/2", r"\frac{1}{2}")],
+}
+# Settings of the one switch that is a number.
+ROUNDINGS = (4, 6, None)
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
@@ -98,6 +118,69 @@ One code for each program and test. The score of a program is the share of its t
 {table(_core.sandbox_outcomes(), {"PASSED": "1"})}"""
 
 
+def policy() -> str:
+    """Every switch of `MathPolicy`, with what the verifier does under each setting."""
+    about = _attributes(MathPolicy.__doc__ or "")
+    hints = typing.get_type_hints(MathPolicy)
+    presets = _core.math_policies()
+    sections = []
+    for field in dataclasses.fields(MathPolicy):
+        settings = _settings(hints[field.name], field.name)
+        head = ("Gold", "Prediction", *(f"`{_toml(setting)}`" for setting in settings))
+        rows = [
+            (f"`{gold}`", f"`{prediction}`", *(_judged(field.name, s, gold, prediction) for s in settings))
+            for gold, prediction in EXAMPLES[field.name]
+        ]
+        sections.append(f"## {field.name}\n\n{about[field.name]}\n\n{_table(head, rows)}")
+    switches = [
+        (f"[`{name}`](#{name})", *(f"`{_toml(preset[name])}`" for preset in presets.values()))
+        for name in about
+    ]
+    body = "\n".join(sections)
+    return f"""# What counts as equal
+
+Where mathematics alone does not say, `MathPolicy` does: a frozen dataclass with one field per switch.
+
+```python
+import grpo_rs as g
+
+v = g.verify_math(["50%"], ["50"], policy=g.MathPolicy(percent="value"))
+assert v.scores.tolist() == [0.0]
+```
+
+On the command line: `grpo-rs verify math FILE.jsonl --set percent=value`, or `--policy math-verify`. The
+defaults, and the ready-made policies `MathPolicy.math_verify()` and `MathPolicy.string_match()`:
+
+{_table(("Switch", "default", "math_verify", "string_match"), switches)}
+Below is what the verifier decides under each setting, all else at its default: `=` equal, `≠` not.
+
+{body}"""
+
+
+def _attributes(docstring: str) -> dict[str, str]:
+    """The descriptions in a docstring's section of attributes, by name."""
+    section = re.search(r"Attributes:\n(.*?)\n\n", docstring, re.DOTALL)
+    assert section is not None
+    entries = re.findall(r"^ {8}(\w+): (.*?)(?=^ {8}\w|\Z)", section[1], re.DOTALL | re.MULTILINE)
+    return {name: text[0].upper() + " ".join(text.split())[1:] for name, text in entries}
+
+
+def _settings(hint: object, name: str) -> tuple[object, ...]:
+    if get_origin(hint) is Literal:
+        return get_args(hint)
+    return (True, False) if hint is bool else ROUNDINGS
+
+
+def _judged(name: str, setting: object, gold: str, prediction: str) -> str:
+    policy = dataclasses.replace(MathPolicy(), **{name: setting})
+    [score] = verify_math([f"\\boxed{{{prediction}}}"], [gold], policy=policy).scores.tolist()
+    return "=" if score == 1 else "≠"
+
+
+def _toml(value: object) -> str:
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
@@ -144,7 +227,7 @@ def _default(section: str, value: object, field: FieldInfo) -> str:
     return f"{shown}; `{alone!r}` if the file has a table `[{section}]` without this key"
 
 
-PAGES = {"metrics.md": metrics, "config.md": config, "outcomes.md": outcomes}
+PAGES = {"metrics.md": metrics, "config.md": config, "outcomes.md": outcomes, "policy.md": policy}
 
 
 def main() -> int:
