@@ -46,7 +46,11 @@ pub(super) fn whole(text: &str, budget: &mut Budget) -> Parsed<Option<Expr>> {
     if let Some(word) = yes_or_no(&plain) {
         return Ok(Some(Expr::Text(word.into())));
     }
-    if may_be_choice && let Some((letters, rest)) = words::choice::choice(&plain) {
+    if may_be_choice
+        && let Some((letters, rest)) = words::choice::choice(&plain)
+        // `(B), 97` is a list.
+        && !rest.trim_start().starts_with([',', ';', '&', '/'])
+    {
         // `D = (0, 1)`, `A + B`, `E` alone are formulas.
         let rest = rest.trim();
         if rest.is_empty() {
