@@ -110,7 +110,7 @@ impl Lexer<'_> {
             }
             let Some(after) = rest.strip_prefix(separator) else { return };
             // `11,\! 111`
-            let group = if separator == " " { after } else { self.group_after(separator, after) };
+            let group = if separator == " " { after } else { after_separator(separator, after) };
             let ends = group.as_bytes().get(3).is_none_or(|byte| *byte != b'/') || separator != " ";
             if !three_digits(group) || !ends {
                 return;
@@ -119,15 +119,6 @@ impl Lexer<'_> {
             self.at = self.text.len() - group.len() + 3;
             self.seen.grouped |= separator == ",";
             used = Some(separator);
-        }
-    }
-
-    fn group_after<'t>(&self, separator: &str, after: &'t str) -> &'t str {
-        let _ = self;
-        if separator.ends_with('!') || separator.ends_with("\\,") {
-            after.trim_start()
-        } else {
-            after
         }
     }
 
@@ -247,6 +238,11 @@ impl Lexer<'_> {
         self.at = self.text.len() - end.len();
         Some((radix, RBig::from(value)))
     }
+}
+
+/// `11,\! 111`: spaces may follow a separator that is a spacing command.
+fn after_separator<'t>(separator: &str, after: &'t str) -> &'t str {
+    if separator.ends_with('!') || separator.ends_with("\\,") { after.trim_start() } else { after }
 }
 
 /// What follows `{,}`, also with spaces in it or before it: `14 {, }916`.

@@ -251,6 +251,15 @@ impl Parser<'_> {
                 Token::Number(number) => {
                     let _ = write!(out, "{}", number.value);
                 }
+                Token::Caret => out.push('^'),
+                Token::Slash => out.push('/'),
+                Token::Times | Token::Cross => out.push('*'),
+                Token::Prime => out.push('\''),
+                Token::Rel(Rel::Eq) => out.push('='),
+                Token::Rel(Rel::Lt) => out.push('<'),
+                Token::Rel(Rel::Gt) => out.push('>'),
+                Token::Open(Delimiter::Round) => out.push('('),
+                Token::Close(Delimiter::Round) => out.push(')'),
                 Token::Plus => out.push('+'),
                 Token::Minus => out.push('-'),
                 Token::Comma => out.push(','),

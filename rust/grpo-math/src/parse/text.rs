@@ -13,7 +13,7 @@ use crate::words::{self, text::Meaning};
 const MAX_SHORT: usize = 200;
 
 /// The text without LaTeX wrappers: `\textbf{(C)}\ 12` as `(C) 12`.
-pub(crate) fn plain(text: &str) -> String {
+fn plain(text: &str) -> String {
     let normalized = normalize(text);
     let mut out = String::with_capacity(normalized.len());
     for c in normalized.chars() {
