@@ -162,7 +162,7 @@ impl Judge<'_> {
         }
         match (printed, exact) {
             (Some(answer), Some(gold)) => Ok(gold.is_rounded()
-                && answer.places > gold.places + 1
+                && answer.places > gold.places + gold.margin()
                 && gold.rounds(&[answer.value])),
             (Some(answer), None) => Ok(answer.shows(least) && self.is_rounding_of(&answer, gold)?),
             (None, Some(expected)) => Ok(expected.is_rounded()
@@ -308,6 +308,12 @@ impl Decimal {
     }
 
     /// Whether each value, rounded or truncated to the printed places, is this decimal.
+    /// How many places more than one an answer has to have to be the more exact value: one digit
+    /// more on few digits is as likely another value.
+    fn margin(&self) -> i32 {
+        i32::from(!self.shows(GOLD_DIGITS + 2))
+    }
+
     /// Whether a gold printed like this may stand for a value with more digits.
     fn is_rounded(&self) -> bool {
         self.places > 0 && !self.value.is_int() && self.shows(GOLD_DIGITS)
