@@ -1,5 +1,6 @@
 """Configuration: typed, strict about what it does not know, with messages that say how to mend it."""
 
+import grpo_rs as g
 import pytest
 from grpo_rs.errors import ConfigError
 from grpo_rs.train.config import Config, config_from_dict, flatten, parse_command_line
@@ -9,6 +10,21 @@ def write(tmp_path, text):
     path = tmp_path / "run.toml"
     path.write_text(text)
     return str(path)
+
+
+def test_the_generated_sums_are_scored_by_the_number_that_ends_them():
+    """Read as a whole, "15 055" is 15,055: a default run once learnt nothing for that reason."""
+    config = Config()
+    completions = [
+        config.data.solution.format(a=a, b=b, answer=a + b, units=a % 10 + b % 10)
+        for a in range(0, 100, 7)
+        for b in range(0, 100, 3)
+    ]
+    golds = [str(a + b) for a in range(0, 100, 7) for b in range(0, 100, 3)]
+    assert g.verify_math(completions, golds, extract=config.answer_form()).scores.all()
+    boxed = config_from_dict({"rewards": {"extract": "boxed"}})
+    assert boxed.answer_form() == "boxed"
+    assert config_from_dict({"data": {"train": "problems.jsonl"}}).answer_form() == "auto"
 
 
 def test_no_arguments_is_the_default_run():

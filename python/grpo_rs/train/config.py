@@ -14,6 +14,7 @@ import tyro
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from grpo_rs.errors import ConfigError
+from grpo_rs.math import Extract
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
@@ -97,7 +98,8 @@ class RewardConfig(Section):
     extract: Literal[
         "auto", "boxed", "hash", "answer_tag", "phrase", "last_number", "whole", "bold", "math_span"
     ] = "auto"
-    """Where the verifier finds the answer in a completion; also used by the evaluation."""
+    """Where the verifier finds the answer in a completion; also used by the evaluation. For the generated
+    sums "auto" is "last_number"."""
     format: NonNegative = 0.0
     """Weight of the format reward: 1 when the completion has exactly one answer in `format_style`."""
     format_style: Literal["boxed", "hash", "answer_tag"] = "boxed"
@@ -260,6 +262,14 @@ class Config(Section):
         if self.warmup.max_steps is not None:
             return self.warmup.max_steps
         return 600 if self.model.path == "tiny" and self.data.train is None else 0
+
+    def answer_form(self) -> Extract:
+        """Where the answer is looked for, with "auto" resolved for the generated sums.
+
+        They end with their answer; "15 055" as a whole is a number with a thousands separator.
+        """
+        sums = self.data.task == "addition" and self.data.train is None
+        return "last_number" if sums and self.rewards.extract == "auto" else self.rewards.extract
 
 
 class CommandLine(Config):

@@ -139,7 +139,7 @@ def train(
                 on,
                 max_new_tokens=config.rollout.max_new_tokens,
                 batch_size=config.eval.batch_size,
-                extract=config.rewards.extract,
+                extract=config.answer_form(),
             )
 
     # ---- Before the first step: warm-up, the frozen reference, the accuracy to beat --------------------

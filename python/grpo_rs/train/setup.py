@@ -86,7 +86,7 @@ def prepare(config: Config, checkpoint: Path | None = None) -> Setup:
 
 def build_rewards(config: Config) -> tuple[WeightedSum, MathReward]:
     """The weighted sum of the rewards with a weight, and the verifier."""
-    verifier = MathReward(config.rewards.extract)
+    verifier = MathReward(config.answer_form())
     shipped: dict[str, tuple[Reward, float]] = {
         "math": (verifier, config.rewards.math),
         "format": (FormatReward(config.rewards.format_style), config.rewards.format),
