@@ -95,9 +95,7 @@ class RewardConfig(Section):
 
     math: NonNegative = 1.0
     """Weight of the verifier: 1 for a correct answer, 0 for a wrong one."""
-    extract: Literal[
-        "auto", "boxed", "hash", "answer_tag", "phrase", "last_number", "whole", "bold", "math_span"
-    ] = "auto"
+    extract: Extract = "auto"
     """Where the verifier finds the answer in a completion; also used by the evaluation. For the generated
     sums "auto" is "last_number"."""
     format: NonNegative = 0.0

@@ -15,6 +15,9 @@ pub(crate) struct Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Spent;
 
+/// What was looked for, if it could be found within the budget.
+pub(crate) type Found<T> = Result<Option<T>, Spent>;
+
 impl Budget {
     pub(crate) const fn new(work: u64) -> Self {
         Self { left: work }

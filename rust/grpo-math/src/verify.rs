@@ -210,21 +210,22 @@ pub(crate) fn judge(prediction: &str, gold: &Gold, options: &Options) -> (Verdic
     };
     let text = join(prediction, &found.ranges);
     let mut answer = Answer::read(text.trim(), options);
-    let mut span = hull(&found.ranges);
+    let mut range = found.span();
     let mut outcome = decide(&answer, expected, options);
     // A phrase that goes on in words points at its value: "the answer is that she earns $18".
     let in_prose = matches!(&answer.read, Some(read) if mixes_words(&read.expr));
     if outcome == Outcome::UnreadableAnswer || in_prose && outcome != Outcome::Correct {
-        for range in extract::fallbacks(prediction, &found) {
-            let other = Answer::read(prediction[range.clone()].trim(), options);
+        for fallback in extract::fallbacks(prediction, &found) {
+            let other = Answer::read(prediction[fallback.clone()].trim(), options);
             if other.read.as_ref().is_some_and(|read| !read.is_fallback) {
                 outcome = decide(&other, expected, options);
                 answer = other;
-                span = Some(Span { start: range.start, end: range.end });
+                range = fallback;
                 break;
             }
         }
     }
+    let span = Some(Span { start: range.start, end: range.end });
     (Verdict { outcome, span, found_by: Some(found.by) }, Some(answer))
 }
 
@@ -238,10 +239,6 @@ fn join<'t>(text: &'t str, ranges: &[Range<usize>]) -> Cow<'t, str> {
             Cow::Owned(parts.join(" , "))
         }
     }
-}
-
-fn hull(ranges: &[Range<usize>]) -> Option<Span> {
-    Some(Span { start: ranges.first()?.start, end: ranges.last()?.end })
 }
 
 /// How the answer stands to the gold.

@@ -15,7 +15,7 @@ use super::bounds::{self, Interval};
 use super::derivative::{derivative, linear};
 use super::limit::{infinite_value, limit};
 use super::rational::{End, fractions, poly, quotient, roots_between};
-use crate::budget::{Budget, Spent};
+use crate::budget::{Budget, Found, Spent};
 use crate::expr::{Constant, Expr, Function, Side, Symbol};
 use crate::tree::{any, depends, each, free_symbols, map, substitute};
 
@@ -25,17 +25,6 @@ const MAX_DEPTH: u8 = 4;
 const MAX_DEGREE: usize = 12;
 /// Into how many parts an interval is cut to exclude a zero.
 const PARTS: i32 = 32;
-
-type Found<T> = Result<Option<T>, Spent>;
-
-macro_rules! found {
-    ($e:expr) => {
-        match $e? {
-            Some(value) => value,
-            None => return Ok(None),
-        }
-    };
-}
 
 const E: Expr = Expr::Constant(Constant::E);
 

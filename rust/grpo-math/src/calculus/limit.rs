@@ -20,7 +20,7 @@ use dashu_ratio::RBig;
 
 use super::algebra::{INFINITY, PI, add, call, int, integer, mul, pow, rational, tidy, zero};
 use super::bounds;
-use crate::budget::{Budget, Spent};
+use crate::budget::{Budget, Found, Spent};
 use crate::expr::{Constant, Expr, Function, Side, Symbol};
 use crate::tree::{depends, substitute};
 
@@ -45,18 +45,6 @@ struct Series {
 struct Expansion {
     polar: Vec<Term>,
     series: Series,
-}
-
-type Found<T> = Result<Option<T>, Spent>;
-
-/// Unwraps a [`Found`], or leaves with nothing found.
-macro_rules! found {
-    ($e:expr) => {
-        match $e? {
-            Some(value) => value,
-            None => return Ok(None),
-        }
-    };
 }
 
 /// The limit of the body where the variable goes to the point.

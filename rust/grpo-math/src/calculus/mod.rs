@@ -2,6 +2,16 @@
 
 #![expect(clippy::many_single_char_names, reason = "the names that formulas have")]
 
+/// Unwraps a [`Found`](crate::budget::Found), or leaves with nothing found.
+macro_rules! found {
+    ($e:expr) => {
+        match $e? {
+            Some(value) => value,
+            None => return Ok(None),
+        }
+    };
+}
+
 mod algebra;
 mod bounds;
 mod derivative;

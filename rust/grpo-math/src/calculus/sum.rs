@@ -13,7 +13,7 @@ use super::bounds;
 use super::derivative::linear;
 use super::limit::limit;
 use super::rational::{fractions, poly, quotient, roots};
-use crate::budget::{Budget, Spent};
+use crate::budget::{Budget, Found, Spent};
 use crate::expr::{Constant, Expr, Function, Side, Symbol};
 use crate::tree::{depends, free_symbols, fresh, size, substitute};
 
@@ -24,17 +24,6 @@ const MAX_DEGREE: usize = 12;
 /// The furthest that a known sum is shifted, and the furthest that a sum telescopes.
 const MAX_SHIFT: i64 = 60;
 
-type Found<T> = Result<Option<T>, Spent>;
-
-macro_rules! found {
-    ($e:expr) => {
-        match $e? {
-            Some(value) => value,
-            None => return Ok(None),
-        }
-    };
-}
-
 pub(super) fn sum(
     body: &Expr,
     k: &Symbol,
@@ -42,11 +31,7 @@ pub(super) fn sum(
     last: &Expr,
     budget: &mut Budget,
 ) -> Found<Expr> {
-    let (first, last) = (tidy(first, budget)?, tidy(last, budget)?);
-    let body = tidy(body, budget)?;
-    if depends(&first, k) || depends(&last, k) || first == INFINITY {
-        return Ok(None);
-    }
+    let (body, first, last) = found!(operands(body, k, first, last, budget));
     let length = length(&first, &last);
     if length.is_some_and(|n| n < 0) {
         return Ok(None);
@@ -64,6 +49,20 @@ pub(super) fn sum(
         Some(n) => unroll(&body, k, &first, n, Expr::sum, budget),
         None => Ok(None),
     }
+}
+
+/// Body and bounds in their simplest form, if the bounds do not depend on the index.
+fn operands(
+    body: &Expr,
+    k: &Symbol,
+    first: &Expr,
+    last: &Expr,
+    budget: &mut Budget,
+) -> Found<(Expr, Expr, Expr)> {
+    let (first, last) = (tidy(first, budget)?, tidy(last, budget)?);
+    let body = tidy(body, budget)?;
+    let bound = depends(&first, k) || depends(&last, k) || first == INFINITY;
+    Ok((!bound).then_some((body, first, last)))
 }
 
 /// The number of indices between literal bounds.
@@ -473,11 +472,7 @@ pub(super) fn product(
     last: &Expr,
     budget: &mut Budget,
 ) -> Found<Expr> {
-    let (first, last) = (tidy(first, budget)?, tidy(last, budget)?);
-    let body = tidy(body, budget)?;
-    if depends(&first, k) || depends(&last, k) || first == INFINITY {
-        return Ok(None);
-    }
+    let (body, first, last) = found!(operands(body, k, first, last, budget));
     match length(&first, &last) {
         Some(n) if n < 0 => return Ok(None),
         Some(0) => return Ok(Some(int(1))),

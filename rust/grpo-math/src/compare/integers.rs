@@ -4,8 +4,9 @@ use dashu_int::IBig;
 use dashu_ratio::RBig;
 
 use super::lists::declaration;
-use super::sets::{At, End, Family, Found, Pieces, found, half_line, reals};
+use super::sets::{At, End, Family, Pieces, found, half_line, reals};
 use super::{Equality, Judge};
+use crate::budget::Found;
 use crate::calculus;
 use crate::canonical;
 use crate::expr::{Expr, NamedSet, Rel, Symbol};

@@ -131,6 +131,30 @@ impl Judge<'_> {
         Ok(verdict)
     }
 
+    /// Equal if each gold has an answer of its own that is the same.
+    fn pair_off<T>(
+        &mut self,
+        answers: &[T],
+        golds: &[T],
+        same: impl Fn(&mut Self, &T, &T) -> Result<bool, Spent>,
+    ) -> Outcome {
+        let mut open: Vec<&T> = answers.iter().collect();
+        for gold in golds {
+            let mut found = None;
+            for (i, answer) in open.iter().enumerate() {
+                if same(self, answer, gold)? {
+                    found = Some(i);
+                    break;
+                }
+            }
+            match found {
+                Some(i) => drop(open.swap_remove(i)),
+                None => return Ok(Equality::Different),
+            }
+        }
+        Ok(Equality::Equal)
+    }
+
     /// Compares two statements.
     fn pair(&mut self, a: &Expr, b: &Expr) -> Outcome {
         self.budget.spend(3)?;

@@ -274,27 +274,14 @@ impl Judge<'_> {
                 }
             }
         }
-        let (Some(mut left), Some(right)) = (atoms(&a, &f), atoms(&b, &g)) else {
+        let (Some(left), Some(right)) = (atoms(&a, &f), atoms(&b, &g)) else {
             return Ok(Equality::Different);
         };
         let restated = repeats_question(&a, &f, &b) || repeats_question(&b, &g, &a);
         if left.len() != right.len() || restated && !is_homogeneous(&a) && !is_homogeneous(&b) {
             return Ok(Equality::Different);
         }
-        for atom in &right {
-            let mut found = None;
-            for (i, candidate) in left.iter().enumerate() {
-                if self.same_atom(candidate, atom, restated)? {
-                    found = Some(i);
-                    break;
-                }
-            }
-            match found {
-                Some(i) => drop(left.swap_remove(i)),
-                None => return Ok(Equality::Different),
-            }
-        }
-        Ok(Equality::Equal)
+        self.pair_off(&left, &right, |judge, a, b| judge.same_atom(a, b, restated))
     }
 
     /// Compares two chains of names: `a = b = c` and `b = c = a`.
@@ -317,21 +304,7 @@ impl Judge<'_> {
 
     /// Compares the members of `u = v = w` in any order.
     fn same_members(&mut self, a: &[&Expr], b: &[&Expr]) -> Outcome {
-        let mut open = a.to_vec();
-        for gold in b {
-            let mut found = None;
-            for (i, answer) in open.iter().enumerate() {
-                if self.values(answer, gold)? == Equality::Equal {
-                    found = Some(i);
-                    break;
-                }
-            }
-            match found {
-                Some(i) => drop(open.swap_remove(i)),
-                None => return Ok(Equality::Different),
-            }
-        }
-        Ok(Equality::Equal)
+        self.pair_off(a, b, |judge, a, b| Ok(judge.values(a, b)? == Equality::Equal))
     }
 
     fn members(&mut self, a: &[&Expr], b: &[&Expr]) -> Outcome {

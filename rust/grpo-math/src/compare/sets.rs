@@ -8,7 +8,7 @@ use dashu_ratio::RBig;
 use super::lists::{Kind, declaration, is_open};
 use super::relations::{is_minus_one, is_multiple, is_name};
 use super::{Equality, Judge, Outcome, is_scalar};
-use crate::budget::Spent;
+use crate::budget::{Found, Spent};
 use crate::canonical::{self, Difference};
 use crate::expr::{Bracket, Constant, Expr, Function, Joint, NamedSet, Rel, Symbol};
 use crate::numeric;
@@ -54,9 +54,6 @@ struct Chart {
     negative: Pieces,
     zero: Pieces,
 }
-
-/// `None`: not to be found out.
-pub(super) type Found<T> = Result<Option<T>, Spent>;
 
 /// Unwraps what was found.
 macro_rules! found {

@@ -117,21 +117,7 @@ impl Judge<'_> {
         if x.len() != y.len() {
             return Ok(Equality::Different);
         }
-        let mut open: Vec<&Branch> = x.iter().collect();
-        for gold in y {
-            let mut found = None;
-            for (i, answer) in open.iter().enumerate() {
-                if self.branch(answer, gold)? == Equality::Equal {
-                    found = Some(i);
-                    break;
-                }
-            }
-            match found {
-                Some(i) => drop(open.swap_remove(i)),
-                None => return Ok(Equality::Different),
-            }
-        }
-        Ok(Equality::Equal)
+        self.pair_off(x, y, |judge, x, y| Ok(judge.branch(x, y)? == Equality::Equal))
     }
 
     /// Two branches; "otherwise" is what the others leave, as they are compared too.

@@ -20,17 +20,12 @@ impl<'a> Parser<'a> {
             Some(Token::Open(Delimiter::Ceil)) => {
                 self.function_brackets(Function::Ceil, &Token::Close(Delimiter::Ceil))
             }
-            Some(Token::Open(Delimiter::Bar)) => {
+            Some(Token::Open(Delimiter::Bar) | Token::Bar) => {
                 self.function_brackets(Function::Abs, &Token::Close(Delimiter::Bar))
             }
             Some(Token::Open(Delimiter::Norm)) => {
                 self.function_brackets(Function::Abs, &Token::Close(Delimiter::Norm))
             }
-            Some(Token::Bar) => self.nested(Context::Bar, |parser| {
-                let inner = parser.member()?;
-                parser.close_bar()?;
-                Ok(Expr::call(Function::Abs, inner))
-            }),
             Some(Token::Norm) => self.nested(Context::Norm, |parser| {
                 let inner = parser.member()?;
                 parser.expect(&Token::Norm)?;
