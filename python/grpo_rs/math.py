@@ -243,18 +243,18 @@ def verify_math(
     extract: Extract = "auto",
     policy: MathPolicy = MathPolicy(),
 ) -> MathVerdicts:
-    r"""Judges each prediction against its gold, by exact arithmetic.
+    r"""Judges each prediction against its gold.
 
-    Nothing a model wrote raises: a malformed prediction is incorrect. The work is bounded by the length
-    of the text, never by the size of a number in it, and the verdict is the same in any thread.
+    Nothing a model wrote raises: a malformed prediction is incorrect. The work is counted in units and
+    bounded, whatever the size of a number, and the verdict is the same in any thread.
 
     Args:
         predictions: completions of a model.
         golds: one reference answer per prediction, bare (`72`, `1/2`, `$1,200`), boxed, or a solution
             that ends in `#### 72`; or a `MathGold`. Equal golds are read once.
         extract: where the answer is looked for. "auto": the last \boxed{}, else `####`, else
-            `<answer>`, else "the answer is", else the last number. A single name takes that form only;
-            "whole" takes the whole text. Reasoning in `<think>` never counts.
+            `<answer>`, else "the answer is", else the last formula or number. A single name takes that form
+            only; "whole" takes the whole text. Reasoning in `<think>` never counts.
         policy: what counts as equal where mathematics alone does not say.
 
     Raises:
