@@ -1,7 +1,7 @@
 """The compiled half of `grpo_rs`; use the Python package, not this module."""
 
-from collections.abc import Sequence
-from typing import Any, Literal, Self
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self, final
 
 import numpy as np
 import numpy.typing as npt
@@ -59,19 +59,99 @@ def math_normal_forms(
 def check_math_policy(policy: object) -> None: ...
 def math_policies() -> dict[str, dict[str, Any]]: ...
 def math_outcomes() -> _Outcomes: ...
-def run_programs(
-    programs: Sequence[str],
-    tests: Sequence[Sequence[tuple[str, str]]],
-    *,
-    python: str,
-    wall_s: float,
-    cpu_s: float,
-    memory_mb: int,
-    output_kb: int,
-    processes: int,
-    file_mb: int,
-) -> list[list[tuple[int, int | None, int | None, str, str, float, float, int | None]]]: ...
-def sandbox_protection() -> tuple[list[tuple[str, bool]], int, bool]: ...
+
+# wall_s, cpu_s, memory_mb, output_kb, processes, file_mb, total_cpu_s
+_LimitsTuple = tuple[float, float, int, int, int, int, float]
+# outcome, integrity, exit_code, signal, stdout, stderr, exception, line, wall_s, cpu_s, peak_bytes, message
+_CaseTuple = tuple[
+    int,
+    Literal["outside", "split", "in_process"],
+    int | None,
+    int | None,
+    str,
+    str,
+    str | None,
+    int | None,
+    float,
+    float,
+    int | None,
+    str,
+]
+# cases, integrity, isolation level, note
+_ProgramTuple = tuple[list[_CaseTuple], Literal["outside", "split", "in_process"], int, str]
+# entry_point, args, kwargs, check, expected, rel, abs
+_CallTuple = tuple[str, tuple[Any, ...], dict[str, Any], str, Any, float, float]
+
+@final
+class CodeTests:
+    @staticmethod
+    def stdio(
+        cases: Sequence[tuple[str, str]],
+        comparator: str,
+        rel: float,
+        abs: float,
+        checker: str | None,
+        checker_entry: str,
+    ) -> CodeTests: ...
+    @staticmethod
+    def calls(cases: Sequence[_CallTuple]) -> CodeTests: ...
+    @staticmethod
+    def split(
+        tests_source: str, setup: str, entry_point: str | None, names: Sequence[str], unit_lines: Sequence[int]
+    ) -> CodeTests: ...
+    @staticmethod
+    def unittest(tests_source: str, setup: str) -> CodeTests: ...
+    def __len__(self) -> int: ...
+
+@final
+class CodePool:
+    # The keys are those of `grpo_rs.code.pool.configuration`.
+    def __new__(cls, config: dict[str, Any]) -> Self: ...
+    # Layers, level, version of Landlock, why layers are missing, whether the level is enough.
+    def protection(self) -> tuple[list[tuple[str, bool]], int, int, list[tuple[str, str]], bool]: ...
+    def batch(self) -> CodeBatch: ...
+    def close(self) -> None: ...
+
+@final
+class CodeBatch:
+    @property
+    def pending(self) -> int: ...
+    def submit(self, index: int, source: str, tests: CodeTests, limits: _LimitsTuple) -> None: ...
+    def next(self, timeout_s: float) -> tuple[int, _ProgramTuple] | None: ...
+    def cancel(self) -> None: ...
+
+@final
+class SandboxZygote:
+    def __new__(cls) -> Self: ...
+    def preparation(self) -> tuple[str, list[str], list[Any]]: ...
+    def serve(self) -> tuple[int, bytes]: ...
+
+def sandbox_supervise() -> None: ...
+
+@final
+@disjoint_base
+class OpaqueValue:
+    @property
+    def type_name(self) -> str: ...
+    def __new__(cls, type_name: str) -> Self: ...
+
+@final
+@disjoint_base
+class HandleValue:
+    @property
+    def number(self) -> int: ...
+    @property
+    def type_name(self) -> str: ...
+    def __new__(cls, number: int, type_name: str) -> Self: ...
+
+def encode_value(value: object, /, *, handle_for: Callable[[Any], int | None] | None = None) -> bytes: ...
+def decode_value(data: bytes, /, *, object_for: Callable[[int, str], object] | None = None) -> Any: ...
+def values_equal(left: object, right: object, /) -> bool: ...
+def compare_outputs(
+    actual: bytes, expected: bytes, comparator: str = ..., rel: float = ..., abs: float = ...
+) -> bool: ...
+def extract_program(completion: str, language: str) -> str | None: ...
+def program_imports(source: str, /) -> list[str]: ...
 def sandbox_outcomes() -> _Outcomes: ...
 def _selftest(
     probe: Literal["panic", "sleep", "threads", "array_in", "array_out", "text"],

@@ -47,9 +47,16 @@ class CodeOutcome(IntEnum):
     OUTPUT_EXCEEDED = 6
     KILLED_BY_SIGNAL = 7
     FORBIDDEN = 8
+    NO_PROGRAM = 9
+    NO_ENTRY_POINT = 10
+    BAD_REPLY = 11
+    COMPILE_ERROR = 12
+    SKIPPED = 13
     NOT_RUN = 16
+    TESTS_INVALID = 17
+    CANCELLED = 18
 
     @property
     def is_scorable(self) -> bool:
-        """False when the program could not be run at all."""
+        """False when the tests or the host, not the program, are at fault."""
         return self < NOT_SCORABLE

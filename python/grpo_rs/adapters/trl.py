@@ -6,8 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from grpo_rs.code import CodeRunner
+from grpo_rs.code.isolation import Integrity
 from grpo_rs.errors import InputError
 from grpo_rs.math import Extract, MathPolicy, verify_math
+from grpo_rs.rewards import CodeReward, Completions
+from grpo_rs.rewards.code import Mode
 
 Completion = str | Sequence[dict[str, Any]]
 
@@ -54,6 +58,50 @@ def math_reward(
         messages) and every data set column by name.
     """
     return _MathReward(gold_column, extract, policy)
+
+
+class _CodeReward:
+    """As `_MathReward`; what is pickled is the runner's options, not its workers."""
+
+    def __init__(self, reward: CodeReward) -> None:
+        self.reward = reward
+        self.__name__ = "code_reward"
+
+    def __call__(self, completions: Sequence[Completion], **columns: Any) -> list[float | None]:
+        column = self.reward.tests_column
+        tests = columns.get(column)
+        if tests is None:
+            raise InputError(
+                f"the data set has no column {column!r}: name the one with the tests, "
+                "code_reward(tests_column=...)"
+            )
+        texts = [_text(c) for c in completions]
+        batch = Completions(texts, golds=[""] * len(texts), rows=[{column: cell} for cell in tests])
+        return [None if math.isnan(score) else float(score) for score in self.reward(batch)]
+
+
+def code_reward(
+    tests_column: str = "tests",
+    *,
+    mode: Mode = "fraction",
+    min_integrity: Integrity = "split",
+    runner: CodeRunner | None = None,
+) -> _CodeReward:
+    """The share of tests that the program in a completion passes, None where they cannot be used.
+
+    TRL skips a reward that is None for that completion; it never becomes a silent 0.
+
+    Args:
+        tests_column: the data set's column with the tests: asserts as a text or list of texts, or JSON as
+            `grpo_rs.code.schema.tests_of` reads it.
+        mode: "fraction", or "all": 1.0 if every test passed, else 0.0.
+        min_integrity: the least that the tests must offer; see `grpo_rs.rewards.CodeReward`.
+        runner: what runs the programs, with its limits; None: one with its defaults.
+
+    Source:
+        As `math_reward`.
+    """
+    return _CodeReward(CodeReward(runner, tests_column=tests_column, mode=mode, min_integrity=min_integrity))
 
 
 def _text(completion: Completion) -> str:

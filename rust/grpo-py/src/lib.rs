@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod code_values;
 mod detach;
 mod errors;
 mod math;
@@ -15,6 +16,7 @@ mod pool;
 mod sandbox;
 mod selftest;
 mod text;
+mod value;
 
 use pyo3::prelude::*;
 
@@ -27,15 +29,23 @@ mod _core {
     #[pymodule_export]
     use super::batch::{group_advantages, pack_rows};
     #[pymodule_export]
+    use super::code_values::{
+        compare_outputs, decode_value, encode_value, extract_program, program_imports, values_equal,
+    };
+    #[pymodule_export]
     use super::errors::{InputError, InternalError, SandboxUnavailable};
     #[pymodule_export]
     use super::math::{MathGold, explain_math, math_normal_forms, math_outcomes, verify_math};
     #[pymodule_export]
     use super::policy::{check_math_policy, math_policies};
     #[pymodule_export]
-    use super::sandbox::{run_programs, sandbox_outcomes, sandbox_protection};
+    use super::sandbox::{
+        CodeBatch, CodePool, CodeTests, SandboxZygote, sandbox_outcomes, sandbox_supervise,
+    };
     #[pymodule_export]
     use super::selftest::_selftest;
+    #[pymodule_export]
+    use super::value::{HandleValue, OpaqueValue};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -9,7 +9,7 @@ use std::io;
 pub enum Error {
     /// The kernel (or the operating system) lacks a layer this crate refuses to do without.
     #[error("the sandbox is unavailable: {0}")]
-    Unavailable(&'static str),
+    Unavailable(String),
     /// The command that should run the program cannot be used.
     #[error("interpreter {path:?}: {reason}")]
     Interpreter {
@@ -32,20 +32,9 @@ pub enum Error {
         /// What the kernel answered.
         source: io::Error,
     },
-    /// Someone else in this process reaped the child (a `waitpid(-1)`, or `SIGCHLD` ignored).
-    #[error("the child was reaped by another part of this process; its result is lost")]
-    Lost,
 }
 
 impl Error {
-    /// Whether another attempt could succeed: the host was short of something for a moment.
-    ///
-    /// [`run_program`](crate::run_program) turns such an error into [`Outcome::NotRun`](crate::Outcome::NotRun)
-    /// for the one test, and returns the others.
-    pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Io { .. } | Self::Lost)
-    }
-
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     pub(crate) fn io(what: &'static str) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io { what, source }

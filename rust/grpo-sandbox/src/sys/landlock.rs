@@ -34,31 +34,58 @@ pub(crate) fn abi_version() -> u32 {
 
 /// What one run may touch.
 pub(crate) struct Paths<'a> {
-    pub(crate) executable: [Option<&'a Path>; 2],
+    pub(crate) executable: &'a [PathBuf],
     pub(crate) readable: &'a [PathBuf],
-    pub(crate) program: &'a Path,
     pub(crate) writable: &'a Path,
+    /// Whether what is written may be executed: the output of a compiler.
+    pub(crate) execute_written: bool,
 }
 
-/// Builds the ruleset; the child only has to enter it. `None` where the kernel has no Landlock.
-pub(crate) fn ruleset(paths: &Paths<'_>) -> Result<Option<OwnedFd>, RulesetError> {
+/// Builds the ruleset; the child only has to enter it. `None` where the kernel has no Landlock, or
+/// where `newest` is 0.
+///
+/// No version of Landlock above `newest` is used.
+pub(crate) fn ruleset(paths: &Paths<'_>, newest: u32) -> Result<Option<OwnedFd>, RulesetError> {
+    let Some(abi) = version(newest) else {
+        return Ok(None);
+    };
     let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
-    let execute = make_bitflags!(AccessFs::{ReadFile | Execute});
+    let execute = make_bitflags!(AccessFs::{ReadFile | ReadDir | Execute});
     let null = make_bitflags!(AccessFs::{ReadFile | WriteFile | Truncate});
-    let never =
-        make_bitflags!(AccessFs::{Execute | MakeChar | MakeBlock | MakeSock | MakeFifo | IoctlDev});
-    let write: BitFlags<AccessFs> = AccessFs::from_all(TESTED_ABI) & !never;
-    let ruleset = Ruleset::default()
-        .set_compatibility(CompatLevel::BestEffort)
-        .handle_access(AccessFs::from_all(TESTED_ABI))?
-        .handle_access(AccessNet::from_all(TESTED_ABI))?
-        .scope(Scope::from_all(TESTED_ABI))?
+    let special = make_bitflags!(AccessFs::{MakeChar | MakeBlock | MakeSock | MakeFifo | IoctlDev});
+    let mut write: BitFlags<AccessFs> = AccessFs::from_all(TESTED_ABI) & !special;
+    if !paths.execute_written {
+        write &= !BitFlags::from(AccessFs::Execute);
+    }
+    let handled = AccessFs::from_all(abi);
+    let ruleset =
+        Ruleset::default().set_compatibility(CompatLevel::BestEffort).handle_access(handled)?;
+    let ruleset = match AccessNet::from_all(abi) {
+        none if none.is_empty() => ruleset,
+        network => ruleset.handle_access(network)?,
+    };
+    let ruleset = match Scope::from_all(abi) {
+        none if none.is_empty() => ruleset,
+        scope => ruleset.scope(scope)?,
+    };
+    let ruleset = ruleset
         .create()?
-        .add_rules(path_beneath_rules(paths.executable.into_iter().flatten(), execute))?
-        .add_rules(path_beneath_rules(paths.readable, read))?
-        .add_rules(path_beneath_rules(READABLE_DEVICES, read))?
-        .add_rules(path_beneath_rules(["/dev/null"], null))?
-        .add_rules(path_beneath_rules([paths.program], read))?
-        .add_rules(path_beneath_rules([paths.writable], write))?;
+        .add_rules(path_beneath_rules(paths.executable, execute & handled))?
+        .add_rules(path_beneath_rules(paths.readable, read & handled))?
+        .add_rules(path_beneath_rules(READABLE_DEVICES, read & handled))?
+        .add_rules(path_beneath_rules(["/dev/null"], null & handled))?
+        .add_rules(path_beneath_rules([paths.writable], write & handled))?;
     Ok(ruleset.into())
+}
+
+fn version(newest: u32) -> Option<ABI> {
+    match newest.min(abi_version()) {
+        0 => None,
+        1 => Some(ABI::V1),
+        2 => Some(ABI::V2),
+        3 => Some(ABI::V3),
+        4 => Some(ABI::V4),
+        5 => Some(ABI::V5),
+        _ => Some(TESTED_ABI),
+    }
 }

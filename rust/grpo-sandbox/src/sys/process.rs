@@ -1,23 +1,33 @@
-//! Watching, ending and reaping one child; pipes, the sealed input, and the private directory.
+//! Processes: starting, watching, ending and reaping them, and what they do to themselves.
 
 use std::{
-    ffi::CString,
+    cell::Cell,
+    ffi::{CStr, CString},
     fs::File,
     io::{self, Write},
     mem,
     os::{
-        fd::{AsRawFd, FromRawFd, OwnedFd, RawFd},
+        fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd},
         unix::ffi::{OsStrExt, OsStringExt},
     },
     path::{Path, PathBuf},
+    ptr,
     time::Duration,
 };
 
-/// One child that has not been reaped. Dropping it kills its process group and reaps it.
+use super::launch;
+
+/// No clock has this number.
+const NO_CLOCK: libc::clockid_t = i32::MIN;
+
+/// One child that has not been reaped. Dropping it kills it and reaps it.
 pub(crate) struct Child {
     pid: libc::pid_t,
     exit: OwnedFd,
-    reaped: bool,
+    clock: libc::clockid_t,
+    is_leader: bool,
+    /// Nothing is left to do for it.
+    reaped: Cell<bool>,
 }
 
 /// How a child ended, and what it used.
@@ -29,54 +39,54 @@ pub(crate) struct Ended {
 }
 
 impl Child {
-    /// Takes over a child that was just started as leader of its own process group.
-    pub(crate) fn new(pid: libc::pid_t) -> io::Result<Self> {
+    /// Takes over a child of this process. `is_leader`: of a process group that dies with it.
+    pub(crate) fn new(pid: libc::pid_t, is_leader: bool) -> io::Result<Self> {
         // SAFETY: takes no memory; the answer is a new descriptor or -1.
         let answer = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
         let Some(fd) = RawFd::try_from(answer).ok().filter(|&fd| fd >= 0) else {
             let error = io::Error::last_os_error();
             if error.raw_os_error() != Some(libc::ESRCH) {
-                kill_group(pid);
+                kill(pid, is_leader);
                 let _ = wait(pid);
             }
             return Err(error);
         };
         // SAFETY: the descriptor is new, and nobody else's.
         let exit = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Self { pid, exit, reaped: false })
-    }
-
-    pub(crate) fn pid(&self) -> libc::pid_t {
-        self.pid
+        let mut clock = 0;
+        // SAFETY: writes one number to a local that outlives the call.
+        if unsafe { libc::clock_getcpuclockid(pid, &raw mut clock) } != 0 {
+            clock = NO_CLOCK;
+        }
+        Ok(Self { pid, exit, clock, is_leader, reaped: Cell::new(false) })
     }
 
     /// Readable once the child has ended.
-    pub(crate) fn exit_fd(&self) -> RawFd {
-        self.exit.as_raw_fd()
+    pub(crate) fn exit_fd(&self) -> BorrowedFd<'_> {
+        self.exit.as_fd()
     }
 
-    /// Kills the child and what it started. Until the child is reaped its number is nobody else's.
+    /// Kills the child and its group. Until the child is reaped its number is nobody else's.
     pub(crate) fn kill(&self) {
-        kill_group(self.pid);
+        kill(self.pid, self.is_leader);
     }
 
     /// CPU time of all its threads so far; zero once it has ended.
     pub(crate) fn cpu(&self) -> Duration {
-        let mut clock = 0;
         let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-        // SAFETY: both calls write one value each to a local that outlives them.
-        let answer = unsafe {
-            match libc::clock_getcpuclockid(self.pid, &raw mut clock) {
-                0 => libc::clock_gettime(clock, &raw mut time),
-                code => code,
-            }
-        };
+        // SAFETY: writes one value to a local that outlives the call.
+        let answer = unsafe { libc::clock_gettime(self.clock, &raw mut time) };
         if answer == 0 { duration(time.tv_sec, time.tv_nsec) } else { Duration::ZERO }
     }
 
+    /// Forgets it: it turned out to be nobody's child of ours.
+    pub(crate) fn disown(&self) {
+        self.reaped.set(true);
+    }
+
     /// Reaps the child. `None`: somebody else did.
-    pub(crate) fn reap(mut self) -> Option<Ended> {
-        self.reaped = true;
+    pub(crate) fn reap(self) -> Option<Ended> {
+        self.reaped.set(true);
         wait(self.pid)
     }
 }
@@ -88,16 +98,23 @@ pub(super) fn reap(pid: libc::pid_t) {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        if !self.reaped {
+        if !self.reaped.get() {
             self.kill();
             let _ = wait(self.pid);
         }
     }
 }
 
-fn kill_group(pid: libc::pid_t) {
+fn kill(pid: libc::pid_t, is_leader: bool) {
+    let target = if is_leader { -pid } else { pid };
     // SAFETY: takes no memory. `pid` is a child of ours that is not reaped, so neither it nor its group is reused.
-    unsafe { libc::kill(-pid, libc::SIGKILL) };
+    unsafe { libc::kill(target, libc::SIGKILL) };
+}
+
+/// Reaps whatever fell to this process when its own parent ended.
+pub(crate) fn reap_orphans() {
+    // SAFETY: takes no memory.
+    while unsafe { libc::waitpid(-1, ptr::null_mut(), libc::WNOHANG) } > 0 {}
 }
 
 fn wait(pid: libc::pid_t) -> Option<Ended> {
@@ -106,7 +123,7 @@ fn wait(pid: libc::pid_t) -> Option<Ended> {
     let mut usage: libc::rusage = unsafe { mem::zeroed() };
     loop {
         // SAFETY: writes one status and one `rusage` to locals that outlive the call.
-        if unsafe { libc::wait4(pid, &raw mut status, 0, &raw mut usage) } == pid {
+        if unsafe { libc::wait4(pid, &raw mut status, libc::__WALL, &raw mut usage) } == pid {
             break;
         }
         if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
@@ -127,31 +144,15 @@ fn duration(seconds: i64, nanoseconds: i64) -> Duration {
     seconds + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
 }
 
-/// Waits until one of the descriptors can be read or is closed, or the time is over. A negative
-/// descriptor is skipped.
-pub(crate) fn poll<const N: usize>(fds: [RawFd; N], timeout: Duration) -> io::Result<[bool; N]> {
-    let mut set = fds.map(|fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 });
-    // Rounded up, so that a loop on a deadline does not spin through its last millisecond.
-    let timeout = i32::try_from(timeout.as_nanos().div_ceil(1_000_000)).unwrap_or(i32::MAX);
-    // SAFETY: `set` holds exactly N entries and outlives the call.
-    let answer = unsafe { libc::poll(set.as_mut_ptr(), N as libc::nfds_t, timeout) };
-    if answer < 0 {
-        let error = io::Error::last_os_error();
-        if error.kind() != io::ErrorKind::Interrupted {
-            return Err(error);
-        }
-        return Ok([false; N]);
-    }
-    Ok(set.map(|entry| entry.revents != 0))
-}
-
-/// Makes reads from this end return at once. The other end keeps blocking.
-pub(crate) fn set_nonblocking(fd: &impl AsRawFd) -> io::Result<()> {
-    // SAFETY: takes numbers and an open descriptor, no memory.
-    if unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_SETFL, libc::O_NONBLOCK) } < 0 {
+/// An anonymous file that whoever holds it may write to.
+pub(crate) fn writable_file(name: &CStr) -> io::Result<File> {
+    // SAFETY: reads a string that outlives the call; the answer is a new descriptor or -1.
+    let fd = unsafe { libc::memfd_create(name.as_ptr(), libc::MFD_CLOEXEC) };
+    if fd < 0 {
         return Err(io::Error::last_os_error());
     }
-    Ok(())
+    // SAFETY: the descriptor is new, and nobody else's.
+    Ok(unsafe { File::from_raw_fd(fd) })
 }
 
 /// The program's stdin: an anonymous file that nobody can change. Unlike a pipe it needs nobody to
@@ -189,52 +190,186 @@ pub(crate) fn private_directory(parent: &Path) -> io::Result<PathBuf> {
     if made { Ok(std::ffi::OsString::from_vec(name.into_bytes()).into()) } else { Err(error) }
 }
 
-/// Whether this user may create user namespaces and use them, tried in a child.
-pub(crate) fn user_namespaces_work() -> bool {
-    let unused: libc::c_long = 0;
-    // SAFETY: a fork without shared memory and without a signal at its end; the child makes two
-    // system calls and never returns.
-    let pid = unsafe {
-        let pid = libc::syscall(
-            libc::SYS_clone,
-            libc::c_long::from(libc::CLONE_NEWUSER),
-            unused,
-            unused,
-            unused,
-            unused,
-        );
-        if pid == 0 {
-            let refused = libc::syscall(libc::SYS_unshare, libc::CLONE_NEWNS) != 0;
-            libc::syscall(libc::SYS_exit_group, i32::from(refused));
-        }
-        pid
-    };
-    let Ok(pid @ 1..) = libc::pid_t::try_from(pid) else {
-        return false;
-    };
-    let mut status = -1;
-    loop {
-        // SAFETY: writes one status to a local that outlives the call.
-        if unsafe { libc::waitpid(pid, &raw mut status, libc::__WALL) } == pid {
-            return status == 0;
-        }
-        if io::Error::last_os_error().kind() != io::ErrorKind::Interrupted {
-            return false;
-        }
+/// Splits this process in two: `None` in the child, its number in the parent.
+///
+/// Only for a process of one thread: the child has no other.
+pub(crate) fn fork() -> io::Result<Option<libc::pid_t>> {
+    // SAFETY: takes no memory; nobody else's lock can be held, as there is nobody else.
+    match unsafe { libc::fork() } {
+        0 => Ok(None),
+        pid if pid > 0 => Ok(Some(pid)),
+        _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// As [`fork`], with a child that is the *parent's* child: who started this process reaps it.
+///
+/// The C library's record of its thread's number stays the parent's. Nothing here relies on it,
+/// and signals that a thread sends itself do not either.
+pub(crate) fn fork_for_parent() -> io::Result<Option<libc::pid_t>> {
+    let (flags, none) = (libc::c_long::from(libc::CLONE_PARENT), 0 as libc::c_long);
+    // SAFETY: no memory is shared and no stack is given, so this is a fork; as for `fork`.
+    let pid = unsafe { libc::syscall(libc::SYS_clone, flags, none, none, none, none) };
+    match libc::pid_t::try_from(pid) {
+        Ok(0) => Ok(None),
+        Ok(pid) if pid > 0 => Ok(Some(pid)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// Leaves the caller's namespaces for new ones.
+pub(crate) fn unshare(flags: libc::c_int) -> io::Result<()> {
+    // SAFETY: takes no memory; the flags used here share nothing that Rust relies on.
+    launch::check(unsafe { libc::unshare(flags) })
+}
+
+/// Forbids what lies beneath a detached mount to change, and everybody to gain rights or devices by it.
+pub(crate) fn restrict_mount(mount: BorrowedFd<'_>, attributes: u64) -> io::Result<()> {
+    set_mount_attributes(mount, attributes, libc::AT_RECURSIVE)
+}
+
+/// As [`restrict_mount`], but for the mounts in it.
+pub(crate) fn restrict_mount_only(mount: BorrowedFd<'_>, attributes: u64) -> io::Result<()> {
+    set_mount_attributes(mount, attributes, 0)
+}
+
+fn set_mount_attributes(mount: BorrowedFd<'_>, attributes: u64, flags: i32) -> io::Result<()> {
+    let request = [attributes, 0, 0, 0];
+    let flags = flags | libc::AT_EMPTY_PATH;
+    // SAFETY: reads an empty string and a `mount_attr` of four 64-bit numbers that outlive the call.
+    launch::check(unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            mount.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            request.as_ptr(),
+            size_of_val(&request),
+        )
+    })
+}
+
+/// Gives up everything that the kernel lets a process give up: a user's rights, capabilities, the
+/// memory's readability by others.
+pub(crate) fn renounce(uid: Option<u32>) -> io::Result<()> {
+    if let Some(uid) = uid {
+        launch::become_user(uid)?;
+    }
+    launch::drop_capabilities()?;
+    launch::prctl(libc::PR_SET_NO_NEW_PRIVS, 1)?;
+    launch::prctl(libc::PR_SET_DUMPABLE, 0)
+}
+
+/// Hides this process's memory from others and adopts what its descendants leave behind.
+pub(crate) fn become_supervisor() -> io::Result<()> {
+    launch::prctl(libc::PR_SET_DUMPABLE, 0)?;
+    launch::prctl(libc::PR_SET_CHILD_SUBREAPER, 1)?;
+    // SAFETY: ignoring a signal runs no code.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_IGN) };
+    Ok(())
+}
+
+/// Ends this process with its parent.
+pub(crate) fn tie_to_parent() -> io::Result<()> {
+    launch::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL.unsigned_abs().into())
+}
+
+/// Lowers a limit of this process, hard and soft.
+pub(crate) fn set_limit(resource: u32, value: u64) -> io::Result<()> {
+    launch::limit(libc::c_long::from(resource), value)
+}
+
+/// Enters a Landlock ruleset for good.
+pub(crate) fn enter_landlock(ruleset: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: takes a descriptor and no memory.
+    launch::check(unsafe {
+        libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0)
+    })
+}
+
+/// Takes over a descriptor by its number.
+///
+/// The caller vouches that it is open and nobody else's: what a supervisor and a zygote are started with.
+pub(crate) fn inherited(number: RawFd) -> OwnedFd {
+    // SAFETY: the function's contract.
+    unsafe { OwnedFd::from_raw_fd(number) }
+}
+
+/// Puts `files` on the numbers from 0 on and closes every other descriptor.
+pub(crate) fn arrange_descriptors(files: &[OwnedFd]) -> io::Result<()> {
+    for (number, file) in (0..).zip(files) {
+        // SAFETY: takes two descriptors and no memory; what was at `number` is not used any more.
+        launch::check(unsafe { libc::dup2(file.as_raw_fd(), number) })?;
+    }
+    let first = libc::c_long::try_from(files.len()).unwrap_or(libc::c_long::MAX);
+    // SAFETY: takes no memory. The owners of what it closes are forgotten by the caller.
+    launch::check(unsafe {
+        libc::syscall(libc::SYS_close_range, first, libc::c_long::from(u32::MAX), 0)
+    })
+}
+
+/// How much address space this process has, found by asking for one page more under falling limits:
+/// `/proc` may not be there.
+pub(crate) fn address_space() -> io::Result<u64> {
+    const PAGE: usize = 4096;
+    let mut pair = [0_u64; 2];
+    let mut limits = |new: Option<u64>| -> io::Result<u64> {
+        let soft = [new.unwrap_or(0), pair[1]];
+        let new = if new.is_some() { soft.as_ptr() } else { ptr::null() };
+        let old = if new.is_null() { pair.as_mut_ptr() } else { ptr::null_mut() };
+        // SAFETY: the kernel reads or writes one pair of 64-bit numbers in locals that outlive the call.
+        launch::check(unsafe { libc::syscall(libc::SYS_prlimit64, 0, libc::RLIMIT_AS, new, old) })?;
+        Ok(pair[0])
+    };
+    let before = limits(None)?;
+    let (mut low, mut high) = (0_u64, 1_u64 << 46);
+    while high - low > PAGE as u64 {
+        let middle = low.midpoint(high);
+        limits(Some(middle))?;
+        // SAFETY: a new page of nobody's, unmapped at once; fails where the limit is below.
+        let fits = unsafe {
+            let page = libc::mmap(
+                ptr::null_mut(),
+                PAGE,
+                libc::PROT_NONE,
+                libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
+                -1,
+                0,
+            );
+            page != libc::MAP_FAILED && libc::munmap(page, PAGE) == 0
+        };
+        if fits { high = middle } else { low = middle }
+    }
+    limits(Some(before))?;
+    Ok(high)
+}
+
+/// Ends this process without running anybody's exit handlers.
+pub(crate) fn exit(code: i32) -> ! {
+    // SAFETY: never returns and touches no memory.
+    unsafe { libc::_exit(code) }
+}
+
+/// This process's number.
+pub(crate) fn own_pid() -> libc::pid_t {
+    // SAFETY: takes and touches no memory.
+    unsafe { libc::getpid() }
+}
+
+/// The number of this process's parent, 0 if it is in another namespace.
+pub(crate) fn parent_pid() -> libc::pid_t {
+    // SAFETY: takes and touches no memory.
+    unsafe { libc::getppid() }
 }
 
 /// Whether the process runs as root, which `RLIMIT_NPROC` does not bind.
 pub(crate) fn is_root() -> bool {
     // SAFETY: takes and touches no memory.
-    unsafe { libc::getuid() == 0 }
+    unsafe { libc::geteuid() == 0 }
 }
 
-/// Whether this user may write to `path`.
-pub(crate) fn is_writable(path: &Path) -> bool {
-    let Ok(path) = CString::new(path.as_os_str().as_bytes()) else {
-        return false;
-    };
-    // SAFETY: reads a NUL-terminated string that outlives the call.
-    unsafe { libc::access(path.as_ptr(), libc::W_OK) == 0 }
+/// The user and group this process acts as.
+pub(crate) fn user_and_group() -> (u32, u32) {
+    // SAFETY: takes and touches no memory.
+    unsafe { (libc::geteuid(), libc::getegid()) }
 }

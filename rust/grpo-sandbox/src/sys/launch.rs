@@ -13,7 +13,7 @@ use std::{
 };
 
 use super::seccomp::Filters;
-use crate::Limits;
+use crate::message::RunLimits;
 
 /// Stack of the main thread and of each new one; fixed, so that a recursion ends at the same depth everywhere.
 const STACK_BYTES: u64 = 8 << 20;
@@ -46,21 +46,35 @@ pub(crate) struct Launch {
     pub(crate) arguments: Strings,
     pub(crate) environment: Strings,
     pub(crate) folder: CString,
-    pub(crate) stdio: [OwnedFd; 3],
-    pub(crate) ruleset: OwnedFd,
+    /// The child's descriptors from 0 on; it has no others.
+    pub(crate) descriptors: Vec<OwnedFd>,
+    pub(crate) confinement: Option<Confinement>,
+    /// Whether the kernel tells the parent of its end, and ends it with the parent's thread.
+    ///
+    /// A child that does neither is invisible to everybody else's `wait` in this process, and its
+    /// life is not bound to that of the thread which happened to start it.
+    pub(crate) tied: bool,
+}
+
+/// What a child enters before it executes its program.
+pub(crate) struct Confinement {
+    pub(crate) ruleset: Option<OwnedFd>,
     pub(crate) filters: Filters,
     pub(crate) limits: Vec<(libc::c_long, u64)>,
+    /// A user to become, with the group of the same number.
+    pub(crate) uid: Option<u32>,
 }
 
 /// A step of the start that failed, and why.
 pub(crate) type Failed = (&'static str, io::Error);
 
-/// The resource limits behind `limits`, by the kernel's numbers.
-pub(crate) fn resource_limits(limits: &Limits) -> Vec<(libc::c_long, u64)> {
+/// The resource limits of a run, by the kernel's numbers.
+pub(crate) fn resource_limits(limits: &RunLimits, reserves: bool) -> Vec<(libc::c_long, u64)> {
     let resource = |number| libc::c_long::from(number);
+    let memory = if reserves { libc::RLIMIT_DATA } else { libc::RLIMIT_AS };
     let mut table = vec![
-        (resource(libc::RLIMIT_AS), limits.memory_bytes),
-        (resource(libc::RLIMIT_CPU), limits.cpu.as_secs() + CPU_SLACK_S),
+        (resource(memory), limits.memory_bytes),
+        (resource(libc::RLIMIT_CPU), limits.cpu_ns / 1_000_000_000 + CPU_SLACK_S),
         (resource(libc::RLIMIT_FSIZE), limits.file_bytes),
         (resource(libc::RLIMIT_STACK), STACK_BYTES),
         (resource(libc::RLIMIT_NOFILE), DESCRIPTORS),
@@ -86,18 +100,26 @@ impl Launch {
     /// Starts the child and returns its process id once it executes its program, as leader of a
     /// process group of its own. If that fails the child is reaped, and the step is named.
     pub(crate) fn start(mut self) -> Result<libc::pid_t, Failed> {
-        let [stdin, stdout, stderr] = self.stdio;
-        let moved = |fd| above_stdio(fd).map_err(|error| ("move a descriptor", error));
-        self.stdio = [moved(stdin)?, moved(stdout)?, moved(stderr)?];
-        self.ruleset = moved(self.ruleset)?;
+        // Out of the way of the numbers that they are about to be put on.
+        let first = RawFd::try_from(self.descriptors.len()).unwrap_or(RawFd::MAX);
+        let moved = |fd| above(fd, first).map_err(|error| ("move a descriptor", error));
+        self.descriptors = std::mem::take(&mut self.descriptors)
+            .into_iter()
+            .map(moved)
+            .collect::<Result<_, _>>()?;
+        if let Some(confinement) = &mut self.confinement {
+            confinement.ruleset = confinement.ruleset.take().map(moved).transpose()?;
+        }
         // SAFETY: takes and touches no memory.
         let parent = unsafe { libc::getpid() };
+        let self_tied = self.tied;
         let mut shared = Shared { launch: self, parent, failed: None };
         let mut stack = vec![0_u128; CHILD_STACK_BYTES / size_of::<u128>()];
 
         // A handler of the caller's must not run in the child, on the caller's memory.
         let before = set_signal_mask(u64::MAX);
-        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+        let signal = if self_tied { libc::SIGCHLD } else { 0 };
+        let flags = libc::CLONE_VM | libc::CLONE_VFORK | signal;
         // SAFETY: `CLONE_VFORK` stops this thread until the child has executed or ended, so `stack` and
         // `shared` outlive its use of them and nobody else touches them meanwhile. The stack grows
         // downwards from its end, which is aligned to 16 bytes.
@@ -124,55 +146,65 @@ impl Launch {
         check(unsafe { libc::setsid() }).map_err(step("begin a session"))?;
         // SAFETY: takes no memory; the mask is the child's own.
         unsafe { libc::umask(0o077) };
-        for (number, fd) in (0..).zip(&self.stdio) {
+        for (number, fd) in (0..).zip(&self.descriptors) {
             // SAFETY: takes two descriptors of the child's own table, and no memory.
             check(unsafe { libc::dup2(fd.as_raw_fd(), number) })
                 .map_err(step("connect the pipes"))?;
         }
         // SAFETY: reads a string that outlives the call.
         check(unsafe { libc::chdir(self.folder.as_ptr()) }).map_err(step("enter the directory"))?;
-        let (first, last) = (3 as libc::c_long, libc::c_long::from(u32::MAX));
+        let first = libc::c_long::try_from(self.descriptors.len()).unwrap_or(libc::c_long::MAX);
+        let last = libc::c_long::from(u32::MAX);
         // SAFETY: takes no memory, and closes nothing before the program is executed.
         check(unsafe { libc::syscall(libc::SYS_close_range, first, last, CLOSE_RANGE_CLOEXEC) })
             .map_err(step("close descriptors"))?;
-        for &(resource, value) in &self.limits {
+        let Some(confinement) = &mut self.confinement else {
+            if self.tied {
+                tie(parent)?;
+            }
+            return self.execute();
+        };
+        for &(resource, value) in &confinement.limits {
             limit(resource, value).map_err(step("set a resource limit"))?;
+        }
+        if let Some(uid) = confinement.uid {
+            become_user(uid).map_err(step("change the user"))?;
         }
         drop_capabilities().map_err(step("drop capabilities"))?;
         prctl(libc::PR_SET_NO_NEW_PRIVS, 1).map_err(step("refuse new privileges"))?;
-        // After the capabilities, whose loss would reset it. It follows the thread, which waits for us.
-        prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL.unsigned_abs().into())
-            .map_err(step("tie its life to ours"))?;
-        // SAFETY: takes no memory.
-        if unsafe { libc::getppid() } != parent {
-            return Err(("tie its life to ours", io::Error::from_raw_os_error(libc::ESRCH)));
-        }
-        // SAFETY: takes a descriptor that is open here too, and no memory.
-        check(unsafe {
-            libc::syscall(libc::SYS_landlock_restrict_self, self.ruleset.as_raw_fd(), 0)
-        })
-        .map_err(step("enter Landlock"))?;
-        // SAFETY: takes and touches no memory.
-        self.filters.set_own_pid(unsafe { libc::getpid() }.unsigned_abs());
-        for program in self.filters.programs() {
-            let length = u16::try_from(program.len()).unwrap_or(0); // 0 is refused
-            let header = libc::sock_fprog { len: length, filter: program.as_mut_ptr() };
-            // SAFETY: the kernel copies `len` instructions from `filter`, both of which `program` backs.
+        // After the user and the capabilities, whose change would reset it.
+        tie(parent)?;
+        if let Some(ruleset) = &confinement.ruleset {
+            // SAFETY: takes a descriptor that is open here too, and no memory.
             check(unsafe {
-                libc::syscall(
-                    libc::SYS_seccomp,
-                    libc::SECCOMP_SET_MODE_FILTER,
-                    0,
-                    &raw const header,
-                )
+                libc::syscall(libc::SYS_landlock_restrict_self, ruleset.as_raw_fd(), 0)
             })
-            .map_err(step("install the seccomp filter"))?;
+            .map_err(step("enter Landlock"))?;
         }
+        // SAFETY: takes and touches no memory.
+        confinement.filters.set_own_pid(unsafe { libc::getpid() }.unsigned_abs());
+        confinement.filters.install().map_err(step("install the seccomp filter"))?;
+        self.execute()
+    }
+
+    fn execute(&self) -> Result<(), Failed> {
         let (arguments, environment) =
             (self.arguments.pointers.as_ptr(), self.environment.pointers.as_ptr());
         // SAFETY: a path and two lists that end in null, all of which outlive the call.
         check(unsafe { libc::execve(self.executable.as_ptr(), arguments, environment) })
-            .map_err(step("execute the interpreter"))
+            .map_err(|error| ("execute the interpreter", error))
+    }
+}
+
+/// Ends this process with its parent.
+fn tie(parent: libc::pid_t) -> Result<(), Failed> {
+    let step = |error| ("tie its life to ours", error);
+    prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL.unsigned_abs().into()).map_err(step)?;
+    // SAFETY: takes no memory. 0: the parent is in another pid namespace.
+    match unsafe { libc::getppid() } {
+        0 => Ok(()),
+        found if found == parent => Ok(()),
+        _ => Err(step(io::Error::from_raw_os_error(libc::ESRCH))),
     }
 }
 
@@ -187,14 +219,13 @@ extern "C" fn child(shared: *mut libc::c_void) -> i32 {
 
 const CLOSE_RANGE_CLOEXEC: libc::c_long = 4;
 
-/// The same file at a number that is not about to be replaced, in a caller without a stdin of its own.
-fn above_stdio(fd: OwnedFd) -> io::Result<OwnedFd> {
-    const FIRST: RawFd = libc::STDERR_FILENO + 1;
-    if fd.as_raw_fd() >= FIRST {
+/// The same file at a number from `first` on.
+fn above(fd: OwnedFd, first: RawFd) -> io::Result<OwnedFd> {
+    if fd.as_raw_fd() >= first {
         return Ok(fd);
     }
     // SAFETY: takes an open descriptor and a number, no memory.
-    let copy = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, FIRST) };
+    let copy = unsafe { libc::fcntl(fd.as_raw_fd(), libc::F_DUPFD_CLOEXEC, first) };
     check(copy)?;
     // SAFETY: the descriptor is new, and nobody else's.
     Ok(unsafe { OwnedFd::from_raw_fd(copy) })
@@ -219,7 +250,7 @@ fn set_signal_mask(mask: u64) -> u64 {
 }
 
 /// Signals that the caller handles would run its code, those it ignores or blocks would stay so.
-fn reset_signals() {
+pub(super) fn reset_signals() {
     // SAFETY: all zeroes is the default action, an empty mask and no flags.
     let default: libc::sigaction = unsafe { mem::zeroed() };
     for signal in 1..=LAST_SIGNAL {
@@ -230,7 +261,7 @@ fn reset_signals() {
 }
 
 /// Sets both the soft and the hard limit, no higher than the hard limit that is there.
-fn limit(resource: libc::c_long, value: u64) -> io::Result<()> {
+pub(super) fn limit(resource: libc::c_long, value: u64) -> io::Result<()> {
     let mut pair = [0_u64; 2];
     // SAFETY: the kernel writes one pair of 64-bit numbers (soft, hard) to `pair`.
     check(unsafe {
@@ -244,8 +275,19 @@ fn limit(resource: libc::c_long, value: u64) -> io::Result<()> {
     })
 }
 
+/// Becomes a user without rights, and nobody's group member.
+pub(super) fn become_user(uid: u32) -> io::Result<()> {
+    // The C library's functions would signal every thread of a process whose memory this may still share.
+    // SAFETY: none of the calls touches memory.
+    unsafe {
+        check(libc::syscall(libc::SYS_setgroups, 0, 0))?;
+        check(libc::syscall(libc::SYS_setresgid, uid, uid, uid))?;
+        check(libc::syscall(libc::SYS_setresuid, uid, uid, uid))
+    }
+}
+
 /// Gives up every capability, so that root in the sandbox is a user without rights.
-fn drop_capabilities() -> io::Result<()> {
+pub(super) fn drop_capabilities() -> io::Result<()> {
     const VERSION_3: u32 = 0x2008_0522;
     let header = [VERSION_3, 0];
     let none = [0_u32; 6];
@@ -253,12 +295,12 @@ fn drop_capabilities() -> io::Result<()> {
     check(unsafe { libc::syscall(libc::SYS_capset, header.as_ptr(), none.as_ptr()) })
 }
 
-fn prctl(option: i32, value: libc::c_ulong) -> io::Result<()> {
+pub(super) fn prctl(option: i32, value: libc::c_ulong) -> io::Result<()> {
     let unused: libc::c_ulong = 0;
     // SAFETY: the options used here take numbers, not pointers.
     check(unsafe { libc::prctl(option, value, unused, unused, unused) })
 }
 
-fn check(answer: impl Into<libc::c_long>) -> io::Result<()> {
+pub(super) fn check(answer: impl Into<libc::c_long>) -> io::Result<()> {
     if answer.into() < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }

@@ -1,0 +1,171 @@
+//! The trainer's end of a supervisor: starting it, asking it, ending it.
+
+use std::{
+    ffi::CString,
+    fs::File,
+    io::{self, Read, Seek, SeekFrom},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use crate::{
+    message::{Ready, Report, Request, Run, Setup},
+    supervisor::empty,
+    sys::{
+        launch::{Launch, Strings},
+        process::{Child, private_directory, writable_file},
+    },
+    wire::{receive, send},
+};
+
+/// A cold interpreter starts in a tenth of a second; a machine under load takes longer.
+const START_TIMEOUT: Duration = Duration::from_secs(90);
+/// Beyond the limits of a run, before its supervisor counts as lost.
+const ANSWER_SLACK: Duration = Duration::from_secs(90);
+/// To end by itself, when told to.
+const END_TIMEOUT: Duration = Duration::from_secs(3);
+/// Kept of what a supervisor wrote to stderr.
+const LAST_WORDS_BYTES: u64 = 2048;
+
+/// A supervisor at work.
+pub(crate) struct Link {
+    reader: UnixStream,
+    writer: Canceller,
+    process: Option<Child>,
+    stderr: File,
+    scratch: Option<PathBuf>,
+    cgroup: Option<PathBuf>,
+    next_id: u64,
+    pub(crate) ready: Ready,
+}
+
+/// What another thread needs to end a run.
+#[derive(Clone)]
+pub(crate) struct Canceller(Arc<Mutex<UnixStream>>);
+
+impl Canceller {
+    pub(crate) fn cancel(&self, id: u64) {
+        // A supervisor that is gone has nothing left to cancel.
+        let _ = self.send(&Request::Cancel(id));
+    }
+
+    fn send(&self, request: &Request) -> io::Result<()> {
+        send(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), request)
+    }
+}
+
+impl Link {
+    /// Starts a supervisor and waits until its first interpreter is warm.
+    ///
+    /// Where the setup has no namespaces, its folder is made here, where its parent is still seen.
+    pub(crate) fn start(command: &[String], mut setup: Setup) -> io::Result<Self> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let stderr = writable_file(c"supervisor")?;
+        let null = rustix::fs::open(
+            "/dev/null",
+            rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        )?;
+        let arguments = command.iter().map(|text| text.clone().into_bytes());
+        let executable = command.first().ok_or_else(|| io::Error::other("an empty command"))?;
+        let launch = Launch {
+            executable: CString::new(executable.as_str())?,
+            arguments: Strings::new(arguments)?,
+            environment: Strings::new([b"PYTHONUTF8=1".to_vec()])?,
+            folder: c"/".into(),
+            descriptors: vec![
+                null.try_clone()?,
+                null,
+                stderr.try_clone()?.into(),
+                OwnedFd::from(theirs),
+            ],
+            confinement: None,
+            tied: false,
+        };
+        let scratch = if setup.namespaces {
+            None
+        } else {
+            // Landlock's rules and the program's view of itself are about real paths.
+            Some(private_directory(&std::env::temp_dir().canonicalize()?)?)
+        };
+        setup.scratch = scratch.clone().unwrap_or_default();
+        let cgroup = setup.cgroup.clone();
+        let pid = launch
+            .start()
+            .map_err(|(what, error)| io::Error::new(error.kind(), format!("{what}: {error}")))?;
+        let mut link = Self {
+            writer: Canceller(Arc::new(Mutex::new(ours.try_clone()?))),
+            reader: ours,
+            process: Some(Child::new(pid, false)?),
+            stderr,
+            scratch,
+            cgroup,
+            next_id: 0,
+            ready: Ready::default(),
+        };
+        send(&mut *link.writer.0.lock().unwrap_or_else(PoisonError::into_inner), &setup)?;
+        link.reader.set_read_timeout(Some(START_TIMEOUT))?;
+        link.ready = match receive(&mut link.reader) {
+            Ok(Some(ready)) => ready,
+            Ok(None) => return Err(link.gave_up("it ended at its start")),
+            Err(error) => return Err(link.gave_up(&error.to_string())),
+        };
+        if link.ready.failed.is_empty() {
+            Ok(link)
+        } else {
+            Err(io::Error::other(link.ready.failed.clone()))
+        }
+    }
+
+    fn gave_up(&mut self, why: &str) -> io::Error {
+        io::Error::other(format!("{why} {}", self.last_words()))
+    }
+
+    fn last_words(&mut self) -> String {
+        let end = self.stderr.seek(SeekFrom::End(0)).unwrap_or(0);
+        let mut text = Vec::new();
+        let _ = self.stderr.seek(SeekFrom::Start(end.saturating_sub(LAST_WORDS_BYTES)));
+        let _ = (&self.stderr).take(LAST_WORDS_BYTES).read_to_end(&mut text);
+        String::from_utf8_lossy(&text).trim().to_owned()
+    }
+
+    /// The number that the next run will have, and the means to end it from elsewhere.
+    pub(crate) fn upcoming(&self) -> (u64, Canceller) {
+        (self.next_id, self.writer.clone())
+    }
+
+    /// Does one run. After an error the supervisor is of no more use.
+    pub(crate) fn run(&mut self, mut run: Run) -> io::Result<Report> {
+        run.id = self.next_id;
+        self.next_id += 1;
+        let steps = run.calls.len() as u64 + 2;
+        let longest = Duration::from_nanos(run.limits.wall_ns.saturating_mul(steps));
+        self.reader.set_read_timeout(Some(longest.saturating_add(ANSWER_SLACK)))?;
+        self.writer.send(&Request::Run(Box::new(run)))?;
+        receive(&mut self.reader)?.ok_or_else(|| self.gave_up("the supervisor ended"))
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // It ends when it sees this; a copy of the socket in another process does not matter.
+        let _ = self.reader.shutdown(std::net::Shutdown::Both);
+        if let Some(process) = self.process.take() {
+            let mut set = [PollFd::from_borrowed_fd(process.exit_fd(), PollFlags::IN)];
+            let timeout = Timespec::try_from(END_TIMEOUT).unwrap_or_default();
+            let _ = rustix::io::retry_on_intr(|| poll(&mut set, Some(&timeout)));
+            drop(process); // killed if it has not ended, and reaped
+        }
+        if let Some(folder) = &self.scratch {
+            let _ = empty(folder);
+            let _ = std::fs::remove_dir(folder);
+        }
+        if let Some(folder) = &self.cgroup {
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
+}

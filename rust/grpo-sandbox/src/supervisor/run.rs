@@ -1,0 +1,549 @@
+//! One run: starting its processes, draining them, ending them, and saying how they ended.
+
+use std::{
+    collections::VecDeque,
+    ffi::CString,
+    fs, io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    pipe::{PipeFlags, pipe_with},
+};
+
+use super::{
+    Interruption,
+    drain::{Drained, Frames},
+    scratch::Scratch,
+    zygotes::Zygotes,
+};
+use crate::{
+    message::{Answer, ChildReport, ChildSpec, Command, Fate, Report, Run, RunLimits, Setup},
+    sys::{
+        landlock::{self, Paths},
+        launch::{Confinement, Launch, Strings, resource_limits},
+        process::{self, Child, sealed_input},
+        seccomp::Filters,
+    },
+    wire::Bytes,
+    zygote::{Birth, STARTED},
+};
+
+/// Kept of stderr: enough for a traceback.
+const STDERR_TAIL_BYTES: usize = 8 << 10;
+/// The longest sleep between two looks at the CPU clock.
+const LOOK: Duration = Duration::from_millis(50);
+/// The shortest, near the end of the CPU limit.
+const LEAST_LOOK: Duration = Duration::from_millis(2);
+/// Between the limit and the kernel's own count of whole seconds, the backstop of our clock.
+const CPU_SLACK_S: u64 = 2;
+/// A tester ends soon after the solution it asks has ended.
+const GRACE: Duration = Duration::from_secs(10);
+/// Brought back of one file that a command made.
+const MAX_OUTPUT_FILE_BYTES: u64 = 256 << 20;
+/// Landlock keeps signals inside the sandbox from this version on.
+const LANDLOCK_SCOPES_SIGNALS: u32 = 6;
+
+/// What frames of a process mean.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Talk {
+    /// At most one, of which nothing depends: read when it has ended.
+    Last,
+    /// One after the start, and one for each call.
+    Lockstep,
+    /// As many as it likes, until it ends.
+    Stream,
+    /// With another process, not with us.
+    Elsewhere,
+}
+
+/// A process of the run, until it is reaped.
+struct Process {
+    child: Child,
+    talk: Talk,
+    stdout: Drained,
+    stderr: Drained,
+    frames: Option<Frames>,
+    to_child: Option<OwnedFd>,
+    unsent: VecDeque<u8>,
+    calls: VecDeque<Bytes>,
+    /// Answers that are due.
+    due: usize,
+    started: bool,
+    step: (Instant, Duration),
+    begun: Instant,
+    ended: bool,
+    report: ChildReport,
+}
+
+pub(super) struct Runner<'a> {
+    pub(super) setup: &'a Setup,
+    pub(super) zygotes: &'a mut Zygotes,
+    pub(super) scratch: &'a mut Scratch,
+    /// Where a cancellation, or the end of the trainer, shows.
+    pub(super) interruption: &'a mut Interruption,
+}
+
+impl Runner<'_> {
+    /// Does one run and leaves nothing of it behind.
+    pub(super) fn run(&mut self, run: &Run) -> Report {
+        let report = self.try_run(run).unwrap_or_else(|error| {
+            let detail = error.to_string();
+            let solution = ChildReport { fate: Fate::NotStarted, detail, ..Default::default() };
+            Report { solution, tester: None }
+        });
+        if run.limits.processes > 1 || run.command.is_some() {
+            process::reap_orphans();
+        }
+        if let Err(error) = self.scratch.clear() {
+            // The next program would see this one's files.
+            let detail = format!("empty the scratch folder: {error}");
+            let solution = ChildReport { fate: Fate::NotStarted, detail, ..report.solution };
+            return Report { solution, tester: report.tester };
+        }
+        report
+    }
+
+    fn try_run(&mut self, run: &Run) -> io::Result<Report> {
+        let mut processes = Vec::with_capacity(2);
+        if let Some(command) = &run.command {
+            processes.push(self.execute(command, run)?);
+        } else if let Some(solution) = &run.solution {
+            let talk = match (&run.tester, solution.mode) {
+                (Some(_), _) => Talk::Elsewhere,
+                (None, crate::message::Mode::Stdio) => Talk::Last,
+                (None, crate::message::Mode::Calls) => Talk::Lockstep,
+                (None, _) => Talk::Stream,
+            };
+            let stdin = sealed_input(&run.stdin.0)?;
+            let steps = run.calls.len() as u64 + 1;
+            let mut first = self.start(solution, talk, &stdin, &run.limits, steps, &[])?;
+            first.calls = run.calls.iter().cloned().collect();
+            first.due = usize::from(talk == Talk::Lockstep);
+            if let Some(tester) = &run.tester {
+                let (to, from) = first.hand_over()?;
+                let nothing = sealed_input(&[])?;
+                processes.push(first);
+                let files = [to.as_fd(), from.as_fd()];
+                processes.push(self.start(
+                    tester,
+                    Talk::Stream,
+                    &nothing,
+                    &run.limits,
+                    1,
+                    &files,
+                )?);
+            } else {
+                processes.push(first);
+            }
+        } else {
+            return Err(io::Error::other("a run of nothing"));
+        }
+        self.watch(&mut processes, run)?;
+        let mut reports = processes.into_iter().map(Process::finish);
+        let mut solution = reports.next().unwrap_or_default();
+        if let Some(command) = &run.command {
+            solution.outputs = self.collect(&command.outputs);
+        }
+        Ok(Report { solution, tester: reports.next() })
+    }
+
+    /// Starts a child of a warm interpreter.
+    fn start(
+        &mut self,
+        spec: &ChildSpec,
+        talk: Talk,
+        stdin: &OwnedFd,
+        limits: &RunLimits,
+        steps: u64,
+        more: &[BorrowedFd<'_>],
+    ) -> io::Result<Process> {
+        let (stdout, child_stdout) = pipe_to_us()?;
+        let (stderr, child_stderr) = pipe_to_us()?;
+        let (from_child, child_out) = pipe_to_us()?;
+        let (child_in, to_child) = pipe_with(PipeFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&to_child, true)?;
+        let birth = Birth {
+            supervisor: process::own_pid(),
+            memory_bytes: limits.memory_bytes,
+            cpu_s: (limits.cpu_ns.saturating_mul(steps) / 1_000_000_000)
+                .saturating_add(CPU_SLACK_S),
+            file_bytes: limits.file_bytes,
+            processes: limits.processes,
+            mode: spec.mode as u8,
+        };
+        let mut files = vec![
+            stdin.as_fd(),
+            child_stdout.as_fd(),
+            child_stderr.as_fd(),
+            child_in.as_fd(),
+            child_out.as_fd(),
+        ];
+        files.extend_from_slice(more);
+        let child = self.zygotes.fork(spec.tier, &birth, &files)?;
+        let mut process = Process::new(child, talk, stdout, stderr, limits);
+        process.frames = Some(Frames::new(from_child, usize_of(limits.output_bytes)));
+        process.to_child = Some(to_child);
+        process.queue(&spec.payload.0);
+        process.send()?;
+        Ok(process)
+    }
+
+    /// Starts a program of another language.
+    fn execute(&mut self, command: &Command, run: &Run) -> io::Result<Process> {
+        let folder = self.scratch.folder().to_owned();
+        for (name, contents) in &command.files {
+            place(&folder, name, &contents.0)?;
+        }
+        let single = run.limits.processes == 1;
+        let scoped =
+            self.setup.landlock_abi.min(landlock::abi_version()) >= LANDLOCK_SCOPES_SIGNALS;
+        let paths = Paths {
+            executable: &self.setup.executable,
+            readable: &self.setup.readable,
+            writable: self.scratch.landlock_folder(),
+            execute_written: true,
+        };
+        let ruleset =
+            landlock::ruleset(&paths, self.setup.landlock_abi).map_err(io::Error::other)?;
+        let filters = if self.setup.seccomp {
+            Filters::executed(single, single || !scoped).map_err(io::Error::other)?
+        } else {
+            Filters::none()
+        };
+        let (stdout, child_stdout) = pipe_to_us()?;
+        let (stderr, child_stderr) = pipe_to_us()?;
+        let name = command.arguments.first().ok_or_else(|| io::Error::other("an empty command"))?;
+        let environment = command.environment.iter();
+        let launch = Launch {
+            executable: CString::new(name.as_str())?,
+            arguments: Strings::new(
+                command.arguments.iter().map(|text| text.clone().into_bytes()),
+            )?,
+            environment: Strings::new(
+                environment.map(|(name, value)| format!("{name}={value}").into_bytes()),
+            )?,
+            folder: CString::new(folder.as_os_str().as_encoded_bytes())?,
+            descriptors: vec![sealed_input(&run.stdin.0)?, child_stdout, child_stderr],
+            confinement: Some(Confinement {
+                ruleset,
+                filters,
+                limits: resource_limits(&run.limits, command.reserves),
+                uid: self.setup.uid,
+            }),
+            tied: true,
+        };
+        let pid = launch
+            .start()
+            .map_err(|(what, error)| io::Error::new(error.kind(), format!("{what}: {error}")))?;
+        let mut process =
+            Process::new(Child::new(pid, true)?, Talk::Elsewhere, stdout, stderr, &run.limits);
+        process.started = true;
+        Ok(process)
+    }
+
+    fn collect(&self, names: &[String]) -> Vec<(String, Bytes)> {
+        let folder = self.scratch.folder();
+        let read = |name: &String| {
+            let path = folder.join(name);
+            // A program might have put a link there; this process may read more than it.
+            let kind = fs::symlink_metadata(&path).ok()?;
+            let fits = kind.is_file() && kind.len() <= MAX_OUTPUT_FILE_BYTES;
+            fits.then(|| fs::read(&path).ok()).flatten().map(|bytes| (name.clone(), Bytes(bytes)))
+        };
+        names.iter().filter_map(read).collect()
+    }
+
+    /// Drains the processes until all have ended, by themselves or by a limit.
+    ///
+    /// The end is that of a process, not of its pipes: a child that holds them open delays nothing.
+    fn watch(&mut self, processes: &mut [Process], run: &Run) -> io::Result<()> {
+        let mut last_look = Instant::now();
+        loop {
+            let mut pause = LOOK;
+            for process in processes.iter_mut().filter(|process| !process.ended) {
+                pause = pause.min(process.enforce(&run.limits));
+            }
+            if processes.iter().all(|process| process.ended) {
+                return Ok(());
+            }
+            if last_look.elapsed() >= LOOK {
+                last_look = Instant::now();
+                if self.scratch.is_over() {
+                    processes.iter_mut().for_each(|process| process.end(Fate::Disk));
+                }
+            }
+            let interrupted = wait(processes, self.interruption, pause)?;
+            if interrupted && self.interruption.cancels(run.id)? {
+                processes.iter_mut().for_each(|process| process.end(Fate::Cancelled));
+            }
+            for process in processes.iter_mut() {
+                process.advance()?;
+            }
+            // A tester without its solution has nobody left to ask, and the other way round.
+            if let [first, second] = processes {
+                if second.ended && !first.ended {
+                    first.end(Fate::Ended);
+                }
+                if first.ended && !second.ended && first.begun.elapsed() > Duration::ZERO {
+                    second.expect_end();
+                }
+            }
+        }
+    }
+}
+
+/// Sleeps until something happens; whether it is a message of the trainer's.
+fn wait(processes: &[Process], interruption: &Interruption, pause: Duration) -> io::Result<bool> {
+    let mut set = Vec::with_capacity(8);
+    let control = interruption.sources();
+    set.extend(control.iter().map(|source| PollFd::from_borrowed_fd(*source, PollFlags::IN)));
+    for process in processes.iter().filter(|process| !process.ended) {
+        set.push(PollFd::from_borrowed_fd(process.child.exit_fd(), PollFlags::IN));
+        for pipe in [&process.stdout.pipe, &process.stderr.pipe].into_iter().flatten() {
+            set.push(PollFd::new(pipe, PollFlags::IN));
+        }
+        if let Some(pipe) = process.frames.as_ref().and_then(|frames| frames.pipe.as_ref())
+            && process.talk != Talk::Last
+        {
+            set.push(PollFd::new(pipe, PollFlags::IN));
+        }
+        if let Some(pipe) = process.to_child.as_ref().filter(|_| !process.unsent.is_empty()) {
+            set.push(PollFd::new(pipe, PollFlags::OUT));
+        }
+    }
+    let timeout = Timespec::try_from(pause).unwrap_or_default();
+    match poll(&mut set, Some(&timeout)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(set[..control.len()].iter().any(|source| !source.revents().is_empty()))
+}
+
+impl Process {
+    fn new(child: Child, talk: Talk, stdout: OwnedFd, stderr: OwnedFd, limits: &RunLimits) -> Self {
+        let cap = usize_of(limits.output_bytes);
+        let now = Instant::now();
+        Self {
+            child,
+            talk,
+            stdout: Drained::new(stdout, cap, cap),
+            stderr: Drained::new(stderr, cap, STDERR_TAIL_BYTES),
+            frames: None,
+            to_child: None,
+            unsent: VecDeque::new(),
+            calls: VecDeque::new(),
+            due: 0,
+            started: false,
+            step: (now, Duration::ZERO),
+            begun: now,
+            ended: false,
+            report: ChildReport::default(),
+        }
+    }
+
+    /// Gives the ends of the channel away, once the child has confined itself.
+    fn hand_over(&mut self) -> io::Result<(OwnedFd, OwnedFd)> {
+        let missing = || io::Error::other("no channel to hand over");
+        let mut frames = self.frames.take().ok_or_else(missing)?;
+        let deadline = Instant::now() + GRACE;
+        while !self.started {
+            let pipe = frames.pipe.as_ref().ok_or_else(missing)?;
+            let timeout = Timespec { tv_sec: 1, tv_nsec: 0 };
+            poll(&mut [PollFd::new(pipe, PollFlags::IN)], Some(&timeout))?;
+            // One byte: what follows is the other process's to read.
+            let mut byte = [0];
+            match rustix::io::read(pipe, &mut byte) {
+                Ok(1) if byte[0] == STARTED => self.started = true,
+                Ok(_) => return Err(io::Error::other("the child could not confine itself")),
+                Err(rustix::io::Errno::AGAIN) if Instant::now() < deadline => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        while !self.unsent.is_empty() {
+            let pipe = self.to_child.as_ref().ok_or_else(missing)?;
+            let timeout = Timespec { tv_sec: 1, tv_nsec: 0 };
+            poll(&mut [PollFd::new(pipe, PollFlags::OUT)], Some(&timeout))?;
+            self.send()?;
+            if Instant::now() > deadline {
+                return Err(io::ErrorKind::TimedOut.into());
+            }
+        }
+        let to = self.to_child.take().ok_or_else(missing)?;
+        let from = frames.pipe.take().ok_or_else(missing)?;
+        rustix::io::ioctl_fionbio(&to, false)?;
+        rustix::io::ioctl_fionbio(&from, false)?;
+        Ok((to, from))
+    }
+
+    fn queue(&mut self, frame: &[u8]) {
+        let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+        self.unsent.extend(length.to_le_bytes());
+        self.unsent.extend(frame);
+    }
+
+    /// Writes as much as the child takes now.
+    fn send(&mut self) -> io::Result<()> {
+        while let Some(pipe) = self.to_child.as_ref().filter(|_| !self.unsent.is_empty()) {
+            match rustix::io::write(pipe, self.unsent.as_slices().0) {
+                Ok(size) => drop(self.unsent.drain(..size)),
+                Err(rustix::io::Errno::INTR) => {}
+                Err(rustix::io::Errno::AGAIN) => break,
+                // It has ended, or does not listen: its answers will show.
+                Err(rustix::io::Errno::PIPE) => self.unsent.clear(),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Kills it if it is over a limit; says when to look again.
+    fn enforce(&mut self, limits: &RunLimits) -> Duration {
+        let (begun, before) = self.step;
+        let wall_left = Duration::from_nanos(limits.wall_ns).saturating_sub(begun.elapsed());
+        if wall_left.is_zero() {
+            self.end(Fate::Wall);
+        }
+        let used = self.child.cpu().saturating_sub(before);
+        let cpu_left = Duration::from_nanos(limits.cpu_ns).saturating_sub(used);
+        if cpu_left.is_zero() {
+            self.end(Fate::Cpu);
+        }
+        if self.stdout.is_over() || self.stderr.is_over() {
+            self.end(Fate::Output);
+        }
+        wall_left.min(cpu_left.clamp(LEAST_LOOK, LOOK)).max(LEAST_LOOK)
+    }
+
+    fn end(&mut self, fate: Fate) {
+        if !self.ended && self.report.fate == Fate::Ended {
+            self.report.fate = fate;
+            self.child.kill();
+        }
+    }
+
+    /// Gives it a moment to end.
+    fn expect_end(&mut self) {
+        if self.begun.elapsed() > GRACE {
+            self.end(Fate::Wall);
+        }
+    }
+
+    /// Takes what has come, and notes whether it has ended.
+    fn advance(&mut self) -> io::Result<()> {
+        if self.ended {
+            return Ok(());
+        }
+        // Before the pipes: what was written before the end is there when they are read.
+        let mut exit = [PollFd::from_borrowed_fd(self.child.exit_fd(), PollFlags::IN)];
+        let ended = poll(&mut exit, Some(&Timespec::default())).is_ok_and(|count| count > 0);
+        self.send()?;
+        self.stdout.drain()?;
+        self.stderr.drain()?;
+        if self.talk != Talk::Last || ended {
+            self.listen()?;
+        }
+        self.ended = ended;
+        Ok(())
+    }
+
+    /// Reads frames, and sends the next call after the answer to the last.
+    fn listen(&mut self) -> io::Result<()> {
+        let Some(frames) = &mut self.frames else { return Ok(()) };
+        frames.drain()?;
+        if !self.started {
+            match frames.first_byte() {
+                Some(STARTED) => self.started = true,
+                Some(_) => {
+                    let why = String::from_utf8_lossy(&frames.rest()).into_owned();
+                    self.report.detail = format!("the child could not confine itself: {why}");
+                    self.end(Fate::NotStarted);
+                    return Ok(());
+                }
+                None => return Ok(()),
+            }
+        }
+        while let Some(frame) = self.frames.as_mut().and_then(Frames::next_frame) {
+            let cpu = self.child.cpu();
+            let now = Instant::now();
+            self.report.answers.push(Answer {
+                bytes: Bytes(frame),
+                cpu_ns: nanoseconds(cpu.saturating_sub(self.step.1)),
+                wall_ns: nanoseconds(now - self.step.0),
+            });
+            if self.talk == Talk::Lockstep {
+                if self.due == 0 {
+                    self.end(Fate::BadFrames);
+                    return Ok(());
+                }
+                self.due -= 1;
+                self.step = (now, cpu);
+                match self.calls.pop_front() {
+                    Some(call) => {
+                        self.queue(&call.0);
+                        self.due += 1;
+                        self.send()?;
+                    }
+                    None => self.to_child = None, // nothing more will be asked
+                }
+            }
+        }
+        if self.frames.as_ref().is_some_and(Frames::is_over) {
+            self.end(Fate::Output);
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> ChildReport {
+        let wall = self.begun.elapsed();
+        if self.frames.as_ref().is_some_and(Frames::is_torn) && self.report.fate == Fate::Ended {
+            self.report.fate = Fate::BadFrames;
+        }
+        if !self.started && self.report.fate == Fate::Ended {
+            // It never came to run the program, so it says nothing about it.
+            self.report.fate = Fate::NotStarted;
+            self.report.detail = "the child ended before it was confined".into();
+        }
+        self.child.kill();
+        if let Some(ended) = self.child.reap() {
+            self.report.exit_code = ended.exit_code;
+            self.report.signal = ended.signal;
+            self.report.cpu_ns = nanoseconds(ended.cpu);
+            self.report.peak_bytes = ended.peak_rss;
+        } else {
+            self.report.fate = Fate::NotStarted;
+            self.report.detail = "somebody else reaped the child".into();
+        }
+        self.report.wall_ns = nanoseconds(wall);
+        self.report.stdout = Bytes(self.stdout.kept);
+        self.report.stderr = Bytes(self.stderr.kept);
+        self.report
+    }
+}
+
+/// Our end, which never waits, and the child's, which does.
+fn pipe_to_us() -> io::Result<(OwnedFd, OwnedFd)> {
+    let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&ours, true)?;
+    Ok((ours, theirs))
+}
+
+fn place(folder: &Path, name: &str, contents: &[u8]) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
+    let path: PathBuf = folder.join(name);
+    fs::write(&path, contents)?;
+    // The user that programs run as is another one.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755))
+}
+
+fn usize_of(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
+}
+
+fn nanoseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
