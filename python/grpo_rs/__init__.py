@@ -31,6 +31,7 @@ from grpo_rs._core import __version__
 from grpo_rs.batch import Advantages, GroupState, Rollouts, Tokens, group_advantages, pack_rows
 from grpo_rs.code import (
     AssertTests,
+    CallCase,
     CallTests,
     CaseResult,
     Checker,
@@ -65,6 +66,7 @@ from grpo_rs.outcomes import CodeOutcome, MathOutcome
 __all__ = [
     "Advantages",
     "AssertTests",
+    "CallCase",
     "CallTests",
     "CaseResult",
     "Checker",

@@ -6,12 +6,12 @@ import pkgutil
 
 import grpo_rs
 import pytest
-from grpo_rs import adapters, rewards
+from grpo_rs import adapters, code, rewards
 
 MODULES = ["grpo_rs"] + [f"grpo_rs.{name}" for name in ("batch", "code", "errors", "math", "outcomes")]
 MODULES += [
     name
-    for package in (adapters, rewards)
+    for package in (adapters, code, rewards)
     for _, name, _ in pkgutil.iter_modules(package.__path__, package.__name__ + ".")
 ]
 
@@ -25,5 +25,5 @@ def test_examples(name):
 def test_there_are_examples():
     """An example that the finder does not see is never run."""
     finder = doctest.DocTestFinder()
-    for module in (grpo_rs, grpo_rs.batch, grpo_rs.code, grpo_rs.math):
+    for module in (grpo_rs, grpo_rs.batch, grpo_rs.code, grpo_rs.code.cases, grpo_rs.math):
         assert sum(len(test.examples) for test in finder.find(module)) > 0, module.__name__

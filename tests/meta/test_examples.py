@@ -16,10 +16,11 @@ RUNS = {
     "custom_reward.py": ([], "[1.0, 0.0, 0.0]"),
     "run_code.py": ([], "this kernel has"),
     "train_in_python.py": (["2"], "2 steps; the last: reward"),
+    "trl_code.py": ([], ""),
     "trl_grpo.py": ([], ""),
     "verify_math.py": ([], "accuracy: 0.4"),
 }
-NEED_TORCH = {"train_in_python.py", "trl_grpo.py"}
+NEED_TORCH = {"train_in_python.py", "trl_code.py", "trl_grpo.py"}
 
 
 def run(command, folder):
@@ -54,11 +55,11 @@ def test_runs(name, tmp_path):
         pytest.skip("needs torch")
     arguments, expected = RUNS[name]
     ended = run([str(EXAMPLES / name), *arguments], tmp_path)
-    if name == "trl_grpo.py" and not (installed("trl") and installed("datasets")):
+    if name.startswith("trl_") and not (installed("trl") and installed("datasets")):
         assert ended.returncode == 1
         assert "pip install trl" in ended.stderr
         return
-    if name == "run_code.py" and "no program was run" in ended.stderr:
+    if name in ("run_code.py", "trl_code.py") and "no program was run" in ended.stderr:
         pytest.skip(ended.stderr.strip())
     assert ended.returncode == 0, ended.stderr
     assert expected in ended.stdout

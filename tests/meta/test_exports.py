@@ -48,8 +48,22 @@ def test_everything_public_that_rust_exports_is_used_by_the_package():
     # The outcome lists are Rust's side of an enumeration that is written out in Python, for type
     # checkers and readers; tests/unit/test_outcomes.py compares the two.
     mirrored = {"math_outcomes", "sandbox_outcomes"}
-    assert used | mirrored == PUBLIC | (used & EXPORTED)
-    assert not used & mirrored
+    # Processes of the sandbox are handed the module, and call it by another name; tests compare Rust's
+    # values and outputs with Python's.
+    apart = mirrored | {
+        "compare_outputs",
+        "decode_value",
+        "encode_value",
+        "HandleValue",
+        "OpaqueValue",
+        "program_imports",
+        "sandbox_supervise",
+        "SandboxZygote",
+        "values_equal",
+    }
+    used -= {"__file__"}  # where the module lies, for the sandbox to read it
+    assert used | apart == PUBLIC | (used & EXPORTED)
+    assert not used & apart
 
 
 def test_the_check_sees_both_ways_to_use_a_name():

@@ -46,7 +46,14 @@ def test_the_codes_are_stable():
         "OUTPUT_EXCEEDED": 6,
         "KILLED_BY_SIGNAL": 7,
         "FORBIDDEN": 8,
+        "NO_PROGRAM": 9,
+        "NO_ENTRY_POINT": 10,
+        "BAD_REPLY": 11,
+        "COMPILE_ERROR": 12,
+        "SKIPPED": 13,
         "NOT_RUN": 16,
+        "TESTS_INVALID": 17,
+        "CANCELLED": 18,
     }
 
 

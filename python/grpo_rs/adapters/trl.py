@@ -69,19 +69,20 @@ class _CodeReward:
 
     def __call__(self, completions: Sequence[Completion], **columns: Any) -> list[float | None]:
         column = self.reward.tests_column
-        tests = columns.get(column)
-        if tests is None:
+        if column is not None and column not in columns:
             raise InputError(
                 f"the data set has no column {column!r}: name the one with the tests, "
                 "code_reward(tests_column=...)"
             )
         texts = [_text(c) for c in completions]
-        batch = Completions(texts, golds=[""] * len(texts), rows=[{column: cell} for cell in tests])
+        per_row = {name: cells for name, cells in columns.items() if _is_column(cells, len(texts))}
+        rows = [{name: cells[i] for name, cells in per_row.items()} for i in range(len(texts))]
+        batch = Completions(texts, golds=[""] * len(texts), rows=rows)
         return [None if math.isnan(score) else float(score) for score in self.reward(batch)]
 
 
 def code_reward(
-    tests_column: str = "tests",
+    tests_column: str | None = "tests",
     *,
     mode: Mode = "fraction",
     min_integrity: Integrity = "split",
@@ -92,8 +93,8 @@ def code_reward(
     TRL skips a reward that is None for that completion; it never becomes a silent 0.
 
     Args:
-        tests_column: the data set's column with the tests: asserts as a text or list of texts, or JSON as
-            `grpo_rs.code.schema.tests_of` reads it.
+        tests_column: the data set's column with the tests: asserts as a text or list of texts, or our own
+            form, as `grpo_rs.code.columns.cell_tests` reads it. None: the columns of a known data set.
         mode: "fraction", or "all": 1.0 if every test passed, else 0.0.
         min_integrity: the least that the tests must offer; see `grpo_rs.rewards.CodeReward`.
         runner: what runs the programs, with its limits; None: one with its defaults.
@@ -112,6 +113,11 @@ def _text(completion: Completion) -> str:
         return content
     # A list of typed parts, or None beside a tool call: whatever text there is.
     return "".join(part.get("text") or "" for part in content or ())
+
+
+def _is_column(cells: object, count: int) -> bool:
+    # TRL passes the trainer's state and its loggers beside the columns.
+    return isinstance(cells, list | tuple) and len(cells) == count
 
 
 def _gold(gold: object) -> str:

@@ -58,8 +58,9 @@ def compute_code_score(
     Args:
         data_source: the data set's name; not used.
         solution_str: the completion.
-        ground_truth: the tests: asserts as a text or list of texts, or JSON as `grpo_rs.code.schema.tests_of`
-            reads it. Tests that share a process with the program (unittest) are refused.
+        ground_truth: the tests: asserts as a text or list of texts, `{"inputs": [...], "outputs": [...]}` as
+            in verl's own data, or our own form, as `grpo_rs.code.columns.cell_tests` reads it. Tests that
+            share a process with the program (unittest) are refused.
         extra_info: not used.
 
     Returns:

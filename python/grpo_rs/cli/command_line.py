@@ -1,4 +1,4 @@
-"""`grpo-rs verify math FILE`, `grpo-rs check math FILE`: options, and what becomes of errors.
+"""`grpo-rs verify math|code FILE`, `grpo-rs check math|code FILE`, `grpo-rs sandbox`: options, and errors.
 
 Exit status: 0 done; 1 a check failed; 2 an error that the message says how to mend; 130 Ctrl-C; 141 nobody
 reads the output any more.
@@ -15,11 +15,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grpo_rs._core import __version__
-from grpo_rs.cli import check, verify
+from grpo_rs.cli import check, check_code, sandbox, verify, verify_code
+from grpo_rs.cli.code_runs import TestReader
 from grpo_rs.cli.rows import GOLD_NAMES, PREDICTION_NAMES
 from grpo_rs.cli.terminal import Terminal
-from grpo_rs.errors import InputError
+from grpo_rs.code import CodeRunner, Floats, IsolationLevel, Limits
+from grpo_rs.code.cases import TEXT_COMPARATORS, Comparator
+from grpo_rs.code.isolation import INTEGRITIES
+from grpo_rs.code.rows import COMPLETION_NAMES, PROGRAM_NAMES, REFERENCE_NAMES
+from grpo_rs.errors import InputError, SandboxUnavailable
 from grpo_rs.math import Extract, MathPolicy
+from grpo_rs.rewards.code import Mode
 
 POLICIES = {
     "default": MathPolicy,
@@ -39,9 +45,24 @@ CHECK_EXAMPLE = """example:
   $ grpo-rs check math problems.jsonl --gold answer
 """
 
+VERIFY_CODE_EXAMPLE = """example:
+  $ head -1 replies.jsonl
+  {"tests": [{"stdin": "1 2", "stdout": "3"}], "completion": "```python\\nprint(sum(map(int, ..."}
+  $ grpo-rs verify code replies.jsonl --cpu 2 --out verdicts.jsonl
+"""
+
+CHECK_CODE_EXAMPLE = """example:
+  $ head -1 problems.jsonl
+  {"text": "Add two numbers.", "code": "def add(a, b): return a + b", "test_list": ["assert add(2, 3) == 5"]}
+  $ grpo-rs check code problems.jsonl
+"""
+
 EXAMPLES = """examples:
   grpo-rs verify math replies.jsonl     how many replies are right, and why the others are not
   grpo-rs check math problems.jsonl     is every gold of a data set read, told from its neighbours?
+  grpo-rs verify code replies.jsonl     how many programs pass their tests, and what the others do
+  grpo-rs check code problems.jsonl     do the tests of a data set accept its solutions, and not nothing?
+  grpo-rs sandbox                       what holds programs on this machine
 """
 
 
@@ -56,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # `| head` has read enough. What is still buffered must not fail again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except (InputError, OSError) as error:
+    except (InputError, SandboxUnavailable, OSError) as error:
         terminal.error(str(error))
         return 2
     except KeyboardInterrupt:
@@ -65,6 +86,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(options: argparse.Namespace, terminal: Terminal) -> int:
+    if options.command == "sandbox":
+        return sandbox.run(terminal, IsolationLevel[options.min_isolation.upper()])
+    return _run_code(options, terminal) if options.subject == "code" else _run_math(options, terminal)
+
+
+def _run_math(options: argparse.Namespace, terminal: Terminal) -> int:
     policy = _policy(options.policy, options.set)
     if options.command == "check":
         return check.run(terminal, options.file, gold=options.gold, policy=policy, show=options.show)
@@ -79,6 +106,35 @@ def _run(options: argparse.Namespace, terminal: Terminal) -> int:
         out=options.out,
         show=options.show,
     )
+
+
+def _run_code(options: argparse.Namespace, terminal: Terminal) -> int:
+    limits = Limits(wall_s=options.wall, cpu_s=options.cpu, memory_mb=options.memory)
+    comparator: Comparator | None = Floats() if options.comparator == "floats" else options.comparator
+    tests = TestReader(comparator, options.min_integrity)
+    level = IsolationLevel[options.min_isolation.upper()]
+    with CodeRunner(limits, workers=options.workers, min_isolation=level) as runner:
+        if options.command == "check":
+            return check_code.run(
+                terminal,
+                options.file,
+                runner=runner,
+                tests=tests,
+                reference=options.reference,
+                show=options.show,
+            )
+        return verify_code.run(
+            terminal,
+            options.file,
+            runner=runner,
+            tests=tests,
+            program=options.program,
+            completion=options.completion,
+            expected=options.expected,
+            mode=options.mode,
+            out=options.out,
+            show=options.show,
+        )
 
 
 def _policy(name: str, settings: list[str]) -> MathPolicy:
@@ -107,8 +163,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"grpo-rs {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
-    verify_math = _subject(commands, "verify", "judge predictions", VERIFY_EXAMPLE)
+    verify_subjects = _subjects(commands, "verify", "judge what models wrote")
+    verify_math = _subject(verify_subjects, "math", verify.__doc__, VERIFY_EXAMPLE)
     _common(verify_math, "file of predictions with their golds")
+    _math(verify_math)
     verify_math.add_argument(
         "--pred", metavar="COLUMN", help=f"the model's reply (default: {_either(PREDICTION_NAMES)})"
     )
@@ -118,31 +176,64 @@ def _parser() -> argparse.ArgumentParser:
         default="auto",
         help="where the answer is looked for (default: auto)",
     )
-    verify_math.add_argument(
-        "--expected",
-        metavar="COLUMN",
-        help="labels or another grader's scores to compare with: true or 1, false, 0 or -1",
-    )
-    verify_math.add_argument(
-        "--out", metavar="FILE.jsonl", type=Path, help="write each row with its verdict, in a key verdict"
-    )
+    _comparison(verify_math)
 
-    check_math = _subject(commands, "check", "check the golds of a data set", CHECK_EXAMPLE)
+    programs = _subject(verify_subjects, "code", verify_code.__doc__, VERIFY_CODE_EXAMPLE)
+    _common(programs, "file of programs with their tests")
+    programs.add_argument(
+        "--program", metavar="COLUMN", help=f"the program as it is (default: {_either(PROGRAM_NAMES)})"
+    )
+    programs.add_argument(
+        "--completion",
+        metavar="COLUMN",
+        help="the model's reply that the program is taken from, where no column holds programs "
+        f"(default: {_either(COMPLETION_NAMES)})",
+    )
+    programs.add_argument(
+        "--mode",
+        choices=typing.get_args(Mode),
+        default="fraction",
+        help="the score: the share of tests passed, or 1 if all are (default: fraction)",
+    )
+    _comparison(programs)
+    _sandboxed(programs)
+
+    check_subjects = _subjects(commands, "check", "check a data set")
+    check_math = _subject(check_subjects, "math", check.__doc__, CHECK_EXAMPLE)
     _common(check_math, "file of golds")
+    _math(check_math)
+
+    check_programs = _subject(check_subjects, "code", check_code.__doc__, CHECK_CODE_EXAMPLE)
+    _common(check_programs, "file of problems with tests and solutions")
+    check_programs.add_argument(
+        "--reference", metavar="COLUMN", help=f"the solution (default: {_either(REFERENCE_NAMES)})"
+    )
+    _sandboxed(check_programs)
+
+    machine = commands.add_parser(
+        "sandbox", help="what holds programs on this machine", description=sandbox.__doc__
+    )
+    _isolation(machine)
     return parser
 
 
-def _subject(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str, example: str
-) -> argparse.ArgumentParser:
-    # Programs and their tests are to be subjects beside maths.
-    subjects = commands.add_parser(name, help=about).add_subparsers(
+def _subjects(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, about: str
+) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    return commands.add_parser(name, help=about).add_subparsers(
         dest="subject", metavar="SUBJECT", required=True
     )
-    sentence = verify.__doc__ if name == "verify" else check.__doc__
+
+
+def _subject(
+    subjects: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    sentence: str | None,
+    example: str,
+) -> argparse.ArgumentParser:
     return subjects.add_parser(
-        "math",
-        help="free-form maths answers",
+        name,
+        help={"math": "free-form maths answers", "code": "programs and their tests"}[name],
         description=sentence,
         epilog=example,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -151,6 +242,12 @@ def _subject(
 
 def _common(parser: argparse.ArgumentParser, about: str) -> None:
     parser.add_argument("file", metavar="FILE.jsonl", help=f"{about}, a JSON object a line; - is stdin")
+    parser.add_argument(
+        "--show", metavar="N", type=_count, default=10, help="how many rows to list (default: 10)"
+    )
+
+
+def _math(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gold",
         metavar="COLUMN",
@@ -166,8 +263,58 @@ def _common(parser: argparse.ArgumentParser, about: str) -> None:
         default=[],
         help="change one switch of the policy: --set rounding=6 --set units=require; may be repeated",
     )
+
+
+def _comparison(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--show", metavar="N", type=_count, default=10, help="how many rows to list (default: 10)"
+        "--expected",
+        metavar="COLUMN",
+        help="labels or another grader's scores to compare with: true or 1, false, 0 or -1",
+    )
+    parser.add_argument(
+        "--out", metavar="FILE.jsonl", type=Path, help="write each row with its verdict, in a key verdict"
+    )
+
+
+def _sandboxed(parser: argparse.ArgumentParser) -> None:
+    defaults = Limits()
+    parser.add_argument(
+        "--workers", metavar="N", type=_count, help="programs at a time (default: one per CPU)"
+    )
+    for name, about, default in (
+        ("--cpu", "CPU seconds of a program on a test", defaults.cpu_s),
+        ("--wall", "wall-clock seconds, the backstop for programs that sleep", defaults.wall_s),
+    ):
+        parser.add_argument(
+            name, metavar="S", type=float, default=default, help=f"{about} (default: {default:g})"
+        )
+    parser.add_argument(
+        "--memory",
+        metavar="MIB",
+        type=_count,
+        default=defaults.memory_mb,
+        help=f"address space of a program (default: {defaults.memory_mb})",
+    )
+    parser.add_argument(
+        "--comparator",
+        choices=[*TEXT_COMPARATORS, "floats"],
+        help="when an output is right, in tests of stdin and stdout (default: as the row says, or lines)",
+    )
+    parser.add_argument(
+        "--min-integrity",
+        choices=INTEGRITIES,
+        default="in_process",
+        help="refuse files with tests whose verdict is less safe from the program (default: in_process)",
+    )
+    _isolation(parser)
+
+
+def _isolation(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--min-isolation",
+        choices=[level.name.lower() for level in IsolationLevel],
+        default=IsolationLevel.LANDLOCK.name.lower(),
+        help="the least that must hold programs (default: landlock)",
     )
 
 
@@ -178,4 +325,4 @@ def _count(text: str) -> int:
 
 
 def _either(names: Sequence[str]) -> str:
-    return "the first of " + ", ".join(names)
+    return names[0] if len(names) == 1 else "the first of " + ", ".join(names)

@@ -93,7 +93,7 @@ def run(
     columns, tally, verifying_s = None, Tally(show), 0.0
     with (
         Progress(terminal, file_size(file)) as progress,
-        nullcontext() if out is None else _create(out) as written,
+        nullcontext() if out is None else create(out) as written,
     ):
         for batch in batches(file, progress):
             columns = columns or Columns(
@@ -115,7 +115,8 @@ def run(
     return 0
 
 
-def _create(out: Path) -> TextIO:
+def create(out: Path) -> TextIO:
+    """Opens a file for rows with their verdicts."""
     # A lone surrogate, which UTF-8 has not, is written as JSON's \udXXX.
     return out.open("w", encoding="utf-8", errors="backslashreplace")
 

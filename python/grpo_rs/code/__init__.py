@@ -11,6 +11,7 @@ result carries who could have changed the verdict (`integrity`) and what held th
 that covers, and what it does not, is listed in SECURITY.md.
 
 - `cases`: the kinds of tests. `lowering`: asserts as calls with values.
+- `rows`: data sets' rows as programs and tests. `columns`: those as tests to be run.
 - `runner`: the pool of workers, limits, streaming. `results`: what comes back.
 - `isolation`: the two scales.
 """
@@ -31,10 +32,12 @@ from grpo_rs.code.cases import (
 from grpo_rs.code.isolation import IsolationLevel, Protection
 from grpo_rs.code.programs import extract_program
 from grpo_rs.code.results import CaseResult, CodeResults, ProgramResult
+from grpo_rs.code.rows import CallCase
 from grpo_rs.code.runner import CodeRunner, Limits
 
 __all__ = [
     "AssertTests",
+    "CallCase",
     "CallTests",
     "CaseResult",
     "Checker",

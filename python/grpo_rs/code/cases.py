@@ -14,6 +14,7 @@ from typing import Any, Literal
 from grpo_rs import _core
 from grpo_rs.code.isolation import Integrity
 from grpo_rs.code.lowering import Lowered, Unlowered, lower
+from grpo_rs.code.rows import CallCase, complete_prompt
 from grpo_rs.errors import InputError
 
 TextComparator = Literal["lines", "exact", "tokens"]
@@ -54,7 +55,8 @@ class Checker:
 
     Attributes:
         source: Python; it defines a function of (stdin, expected, output), all text, that returns whether the
-            output is right. What it raises makes the test TESTS_INVALID: nobody's score.
+            output is right. If it raises, the output is wrong. Without the function, the test is
+            TESTS_INVALID.
         entry_point: the function's name.
 
     Raises:
@@ -91,7 +93,7 @@ class Tests:
         raise NotImplementedError
 
     def describe(self, index: int) -> str:
-        """A test in its own words, on as many lines as it has."""
+        """A test in its own words."""
         raise NotImplementedError
 
     def __getstate__(self) -> dict[str, Any]:
@@ -156,22 +158,20 @@ class StdioTests(Tests):
 
 @dataclass(frozen=True)
 class CallTests(Tests):
-    """Tests that call a function of the program and compare what it returns.
+    """Tests that call functions of the program and compare what they return.
 
     Attributes:
-        entry_point: the function's name, "Class.method" for a method of a fresh instance, or the name of a
-            method of a class `Solution`.
-        cases: (args, kwargs, expected) triples.
+        cases: the calls.
         tolerance: of numbers; see `call_tests`.
     """
 
-    entry_point: str
-    cases: tuple[tuple[tuple[Any, ...], Mapping[str, Any], Any], ...]
+    cases: tuple[CallCase, ...]
     tolerance: Floats | None = None
 
     def __post_init__(self) -> None:
         _refuse_none(self.cases)
-        _check_name(self.entry_point)
+        for case in self.cases:
+            _check_name(case.entry_point)
 
     @property
     def integrity(self) -> Integrity:
@@ -181,28 +181,32 @@ class CallTests(Tests):
     @cached_property
     def ready(self) -> _core.CodeTests:
         """The same in Rust's form."""
-        tolerance = self.tolerance
-        close = tolerance or Floats(0.0, 0.0)
+        tolerance = self.tolerance or Floats(0.0, 0.0)
         return _core.CodeTests.calls(
             [
                 (
-                    self.entry_point,
-                    args,
-                    dict(kwargs),
-                    "close" if tolerance and _holds_number(expected) else "eq",
-                    expected,
-                    close.rel,
-                    close.abs,
+                    case.entry_point,
+                    case.args,
+                    case.kwargs,
+                    self._check(case),
+                    case.expected,
+                    tolerance.rel,
+                    tolerance.abs,
                 )
-                for args, kwargs, expected in self.cases
+                for case in self.cases
             ]
         )
 
+    def _check(self, case: CallCase) -> str:
+        tolerable = case.check == "eq" and _holds_number(case.expected)
+        return "close" if self.tolerance and tolerable else case.check
+
     def describe(self, index: int) -> str:
         """The call and the expected value."""
-        args, kwargs, expected = self.cases[index]
-        given = ", ".join([*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())])
-        return f"{self.entry_point}({given}) == {expected!r}"
+        case = self.cases[index]
+        given = [*map(repr, case.args), *(f"{name}={value!r}" for name, value in case.kwargs.items())]
+        relation = "in" if case.check == "in" else "=="
+        return f"{case.entry_point}({', '.join(given)}) {relation} {case.expected!r}"
 
 
 @dataclass(frozen=True)
@@ -256,20 +260,22 @@ class AssertTests(Tests):
         """
         if not self.prompt or self.entry_point is None:
             return program
-        name = re.escape(self.entry_point)
-        defined = re.compile(rf"^(?:(?:async\s+)?def\s+{name}\b|{name}\s*[:=])", re.MULTILINE)
-        if program is not None and defined.search(program):
-            return f"{self.prompt}\n{program}"
-        # Nothing but an indented body continues a prompt: without one, its bare head would be called.
-        for body in (program, reply):
-            if body is not None and INDENTED.match(body) and _is_python(self.prompt + body):
-                return self.prompt + body
+        name = re.escape(self.entry_point.partition(".")[0])
+        begins = re.compile(rf"^(?:(?:async\s+)?def\s+{name}\b|class\s+{name}\b|{name}\s*[:=])", re.MULTILINE)
+        # Without a body or a definition of its own, the bare head that the prompt ends with would be called.
+        for text in (program, reply):
+            if text is not None and (begins.search(text) or INDENTED.match(text)):
+                whole = complete_prompt(self.prompt, text, self.entry_point)
+                if text is program or _is_python(whole):
+                    return whole
         return program
 
     def describe(self, index: int) -> str:
         """The assert, as it was written."""
         if isinstance(self.lowering, Lowered):
             return self.lowering.cases[index].text
+        if index >= len(self.lowering.unit_lines):
+            return ""
         line = self.lowering.unit_lines[index]
         return f"line {line}: {self.source.splitlines()[line - 1].strip()}"
 
@@ -301,8 +307,8 @@ class UnittestTests(Tests):
         return _core.CodeTests.unittest(self.source, self.setup)
 
     def describe(self, index: int) -> str:
-        """Where it stands among the methods; the result's message has its name."""
-        return f"test {index}"
+        """Nothing: which methods there are is known when they have run, and the results name them."""
+        return ""
 
 
 NO_TESTS = "there are no tests: an empty list must never count as a pass"
@@ -348,12 +354,13 @@ def call_tests(
         InputError: there is no case, or one has another form.
 
     Example:
-        >>> call_tests("add", [((2, 3), 5), ((10, -4), 6)]).cases[1]
-        ((10, -4), {}, 6)
+        >>> call_tests("add", [((2, 3), 5), ((10, -4), 6)]).describe(1)
+        'add(10, -4) == 6'
     """
     if isinstance(tolerance, int | float):
         tolerance = Floats(tolerance, tolerance)
-    return CallTests(entry_point, tuple(_call(index, case) for index, case in enumerate(cases)), tolerance)
+    calls = (_call(entry_point, index, case) for index, case in enumerate(cases))
+    return CallTests(tuple(calls), tolerance)
 
 
 def assert_tests(
@@ -429,12 +436,12 @@ def _pair(case: Sequence[str]) -> tuple[str, str]:
     return case[0], case[1]
 
 
-def _call(index: int, case: Sequence[Any]) -> tuple[tuple[Any, ...], Mapping[str, Any], Any]:
+def _call(entry_point: str, index: int, case: Sequence[Any]) -> CallCase:
     match case:
         case (tuple() | list() as args, expected):
-            return tuple(args), {}, expected
+            return CallCase(entry_point, tuple(args), {}, expected)
         case (tuple() | list() as args, Mapping() as kwargs, expected):
-            return tuple(args), dict(kwargs), expected
+            return CallCase(entry_point, tuple(args), dict(kwargs), expected)
     raise InputError(
         f"case {index} has another form than (args, expected) or (args, kwargs, expected), args being a tuple"
     )

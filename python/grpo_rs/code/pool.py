@@ -13,20 +13,26 @@ from typing import Any
 from grpo_rs import _core
 from grpo_rs.errors import InputError
 
-# A fork costs about a third of a microsecond for each page of 4 KiB that the interpreter has written to, so
-# the smallest one has what most answers to programming problems import, and no more.
+# A fork costs about a third of a microsecond for each page of 4 KiB that the interpreter has written to, and
+# extension modules more, so the smallest interpreter has what most answers to programming problems import,
+# and no more. `random` alone, with the libraries it loads, makes a fork a quarter dearer.
 LEAN = (
     "io", "os", "math", "collections", "collections.abc", "heapq", "bisect", "itertools", "functools",
-    "operator", "re", "string", "random", "copy", "typing", "time",
+    "operator", "re", "string", "copy", "typing", "time",
 )  # fmt: skip
-FULL = LEAN + (
-    "abc", "argparse", "array", "ast", "asyncio", "base64", "binascii", "calendar", "cmath", "codecs",
-    "concurrent.futures", "contextlib", "contextvars", "csv", "dataclasses", "datetime", "decimal", "difflib",
-    "enum", "fileinput", "fractions", "gc", "getpass", "glob", "graphlib", "gzip", "hashlib", "hmac", "html",
-    "inspect", "ipaddress", "json", "keyword", "locale", "logging", "numbers", "pathlib", "pickle", "platform",
-    "pprint", "queue", "secrets", "select", "shutil", "signal", "statistics", "struct", "subprocess",
-    "tempfile", "textwrap", "threading", "timeit", "traceback", "types", "unicodedata", "unittest",
-    "unittest.mock", "urllib.parse", "uuid", "warnings", "weakref", "xml.etree.ElementTree", "zlib",
+COMMON = (
+    *LEAN,
+    "abc", "array", "calendar", "cmath", "contextlib", "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "hashlib", "json", "numbers", "queue", "random", "statistics", "struct", "textwrap",
+    "threading", "traceback", "types", "warnings",
+)  # fmt: skip
+FULL = (
+    *COMMON,
+    "argparse", "ast", "asyncio", "base64", "binascii", "codecs", "concurrent.futures", "contextvars", "csv",
+    "difflib", "fileinput", "gc", "getpass", "glob", "graphlib", "gzip", "hmac", "html", "inspect",
+    "ipaddress", "keyword", "locale", "logging", "pathlib", "pickle", "platform", "pprint", "secrets",
+    "select", "shutil", "signal", "subprocess", "tempfile", "timeit", "unicodedata", "unittest",
+    "unittest.mock", "urllib.parse", "uuid", "weakref", "xml.etree.ElementTree", "zlib",
 )  # fmt: skip
 
 # A cgroup bounds what a worker's programs and warm interpreters use together.
@@ -59,8 +65,9 @@ def harness_source() -> str:
 
 def tiers(packages: tuple[str, ...]) -> list[tuple[list[str], list[str]]]:
     """The warm interpreters, the smallest first: modules to import, and where they lie."""
-    found = [(list(LEAN), []), (list(FULL), [])]
-    names, folders = [], []
+    found: list[tuple[list[str], list[str]]] = [(list(LEAN), []), (list(COMMON), []), (list(FULL), [])]
+    names: list[str] = []
+    folders: list[str] = []
     for name in packages:
         folder = _folder(name)
         if folder is not None:

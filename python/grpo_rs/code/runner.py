@@ -111,6 +111,7 @@ class CodeRunner:
         InputError: an argument that no runner can have.
 
     Example:
+        >>> from grpo_rs import stdio_tests
         >>> add = "a, b = map(int, input().split()); print(a + b)"
         >>> tests = stdio_tests([("1 2", "3"), ("5 7", "12")])
         >>> with CodeRunner() as runner:  # doctest: +SKIP
@@ -350,6 +351,7 @@ class _Flight:
         self._pending, self._exhausted = 0, True
 
     def _submit(self) -> None:
+        self._runner._refuse_closed()
         item = next(self._coming, None)
         if item is None:
             self._exhausted = True

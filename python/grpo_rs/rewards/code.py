@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import typing
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from grpo_rs.code import AssertTests, CodeResults, CodeRunner, ProgramResult, Tests, extract_program
+from grpo_rs.code.columns import BESIDE, TESTS_COLUMNS, row_tests
 from grpo_rs.code.isolation import INTEGRITIES, Integrity, is_below
 from grpo_rs.code.programs import Language
-from grpo_rs.code.schema import tests_of
 from grpo_rs.errors import InputError
 from grpo_rs.outcomes import CodeOutcome
 from grpo_rs.rewards.base import Completions
@@ -29,7 +30,8 @@ class CodeReward:
     Args:
         runner: what runs the programs; None: one with its defaults, which `close` ends.
         tests_column: the column of the rows with the tests: made by `grpo_rs.stdio_tests` and its like, a
-            text or list of asserts, or a mapping (or its JSON) as `grpo_rs.code.schema.tests_of` reads it.
+            text or list of asserts, or our own form; see `grpo_rs.code.columns.cell_tests`. None: the columns
+            of HumanEval, MBPP, LiveCodeBench or APPS, by their names.
         language: of the programs.
         mode: "fraction": the share of tests passed; "all": 1 if all are, else 0.
         min_integrity: the least that the tests must offer. "split" refuses unittest files, whose verdict a
@@ -43,7 +45,7 @@ class CodeReward:
         self,
         runner: CodeRunner | None = None,
         *,
-        tests_column: str = "tests",
+        tests_column: str | None = "tests",
         language: Language = "python",
         mode: Mode = "fraction",
         min_integrity: Integrity = "split",
@@ -126,21 +128,22 @@ class CodeReward:
         read: dict[object, Tests | str] = {}
         found = []
         for row in completions.rows:
-            if self.tests_column not in row:
+            if self.tests_column is not None and self.tests_column not in row:
                 raise InputError(
                     f"a row has no column {self.tests_column!r}; it has {', '.join(map(repr, row))}: name "
                     "the one with the tests, CodeReward(tests_column=...)"
                 )
-            cell = row[self.tests_column]
-            key = id(cell) if isinstance(cell, Tests) else repr(cell)
+            names = TESTS_COLUMNS if self.tests_column is None else (self.tests_column, *BESIDE)
+            cells = [row.get(name) for name in names]
+            key = tuple(id(cell) if isinstance(cell, Tests) else repr(cell) for cell in cells)
             if key not in read:
-                read[key] = self._usable(cell)
+                read[key] = self._usable(row)
             found.append(read[key])
         return found
 
-    def _usable(self, cell: object) -> Tests | str:
+    def _usable(self, row: Mapping[str, Any]) -> Tests | str:
         try:
-            tests = tests_of(cell)
+            tests = row_tests(row, self.tests_column)
             integrity, _ = tests.integrity, tests.ready
         except InputError as error:
             return str(error)

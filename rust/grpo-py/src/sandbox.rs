@@ -34,7 +34,7 @@ type Case = (
 );
 /// Cases, integrity, isolation, note.
 type Result_ = (Vec<Case>, &'static str, u8, String);
-/// wall_s, cpu_s, memory_mb, output_kb, processes, file_mb, total_cpu_s.
+/// Wall and CPU seconds of a test, MiB of memory, KiB of output, processes, MiB of a file, CPU seconds of all.
 type LimitNumbers = (f64, f64, u32, u32, u32, u32, f64);
 /// Entry point, args, kwargs, check, expected, rel, abs.
 type Call<'py> =

@@ -71,8 +71,11 @@ struct Shared {
     wake: Condvar,
     protection: Mutex<Option<Protection>>,
     /// What each worker does now.
-    current: Vec<Mutex<Option<(Arc<BatchState>, u64, Canceller)>>>,
+    current: Vec<Mutex<Option<Doing>>>,
 }
+
+/// Whose program a worker runs, the number of its run, and the means to end it.
+type Doing = (Arc<BatchState>, u64, Canceller);
 
 #[derive(Default)]
 struct Queue {
@@ -171,20 +174,16 @@ impl Drop for Pool {
 impl Batch {
     /// Puts a program into the queue.
     pub fn submit(&self, index: u64, program: Program) {
-        let closed = {
-            let mut queue = lock(&self.shared.queue);
-            self.state.pending.fetch_add(1, Ordering::Relaxed);
-            if !queue.closed {
-                let batch = Arc::clone(&self.state);
-                queue.jobs.push_back(Job { batch, index, program: program.clone() });
-            }
-            queue.closed
-        };
-        if closed {
+        self.state.pending.fetch_add(1, Ordering::Relaxed);
+        let mut queue = lock(&self.shared.queue);
+        if queue.closed {
+            drop(queue);
             self.state.finish(index, Ok(program.cancelled()));
-        } else {
-            self.shared.wake.notify_one();
+            return;
         }
+        queue.jobs.push_back(Job { batch: Arc::clone(&self.state), index, program });
+        drop(queue);
+        self.shared.wake.notify_one();
     }
 
     /// The next result, in the order in which they finish; `None` if none comes in time.
@@ -267,8 +266,8 @@ impl Shared {
             };
             let cancelled = || job.batch.cancelled.load(Ordering::Relaxed);
             let announce = |link: &Link| {
-                let (id, canceller) = link.upcoming();
-                *lock(&self.current[index]) = Some((Arc::clone(&job.batch), id, canceller));
+                let (id, means) = link.upcoming();
+                *lock(&self.current[index]) = Some((Arc::clone(&job.batch), id, means));
             };
             let result = program::run(
                 &mut working,

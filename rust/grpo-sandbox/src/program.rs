@@ -342,22 +342,22 @@ impl Trial<'_> {
                 limits: self.run_limits(1),
             };
             let report = self.ask(&run)?.solution;
-            let result = self.judge_output(report, case, judge)?;
+            let result = self.judge_output(&report, case, judge)?;
             self.cases.push(result);
         }
         Ok(())
     }
 
     /// The verdict on a process that read and wrote.
-    pub(crate) fn judge_output(
+    fn judge_output(
         &mut self,
-        report: ChildReport,
+        report: &ChildReport,
         case: &StdioCase,
         judge: &Judge,
     ) -> Result<CaseResult, Lost> {
         let raised = report.answers.first().and_then(|answer| Reply::of(answer).raised());
-        let mut result = self.described(&report, raised);
-        if let Some(outcome) = failure(&report, &result, &self.program.limits) {
+        let mut result = self.described(report, raised);
+        if let Some(outcome) = failure(report, &result, &self.program.limits) {
             result.outcome = Some(outcome);
             return Ok(result);
         }
@@ -772,11 +772,11 @@ impl Reply {
             Some("ok") => parts
                 .next()
                 .map_or_else(|| Self::Malformed("an answer without a value".into()), Self::Value),
-            Some("opaque") => Self::Opaque(shortened(parts.next())),
-            Some("missing") => Self::Missing(shortened(parts.next())),
+            Some("opaque") => Self::Opaque(shortened(parts.next().as_ref())),
+            Some("missing") => Self::Missing(shortened(parts.next().as_ref())),
             Some("raise") => Self::Raised(Raised {
-                kind: shortened(parts.next()),
-                message: shortened(parts.next()),
+                kind: shortened(parts.next().as_ref()),
+                message: shortened(parts.next().as_ref()),
                 line: parts.next().and_then(|line| number(&line)),
             }),
             _ => Self::Malformed("an answer of no kind".into()),
@@ -822,17 +822,14 @@ enum Unit {
 
 impl Unit {
     fn of(answer: &Answer) -> Self {
-        let parts = match Value::decode(&answer.bytes.0) {
-            Ok(Value::Tuple(parts)) => parts,
-            _ => return Self::bad(),
+        let Ok(Value::Tuple(parts)) = Value::decode(&answer.bytes.0) else {
+            return Self::bad();
         };
         let mut parts = parts.into_iter();
         let tag = parts.next();
-        let line = |result: &mut CaseResult, part: Option<Value>| {
-            match part {
-                Some(Value::Str(name)) => result.message = name.as_str().unwrap_or_default().into(),
-                part => result.line = part.and_then(|line| number(&line)),
-            };
+        let line = |result: &mut CaseResult, part: Option<Value>| match part {
+            Some(Value::Str(name)) => result.message = name.as_str().unwrap_or_default().into(),
+            part => result.line = part.and_then(|line| number(&line)),
         };
         let mut result = CaseResult::default();
         match tag.as_ref().and_then(Value::as_str) {
@@ -843,7 +840,7 @@ impl Unit {
             Some("fail") => {
                 line(&mut result, parts.next());
                 result.outcome = Some(Outcome::WrongOutput);
-                result.message = joined(&result.message, &shortened(parts.next()));
+                result.message = joined(&result.message, &shortened(parts.next().as_ref()));
             }
             Some("skip") => {
                 line(&mut result, parts.next());
@@ -852,10 +849,10 @@ impl Unit {
             }
             Some("error" | "solution") => {
                 line(&mut result, parts.next());
-                let first = shortened(parts.next());
+                let first = shortened(parts.next().as_ref());
                 match parts.next() {
                     Some(message) => {
-                        result.message = joined(&first, &shortened(Some(message)));
+                        result.message = joined(&first, &shortened(Some(&message)));
                         result.exception = Some(first);
                     }
                     None => result.message = joined(&result.message, &first),
@@ -904,8 +901,8 @@ fn empty_dict() -> Value {
     dict(&[])
 }
 
-fn shortened(value: Option<Value>) -> String {
-    match &value {
+fn shortened(value: Option<&Value>) -> String {
+    match value {
         Some(Value::Str(text)) => {
             String::from_utf8_lossy(text.as_bytes()).chars().take(QUOTED).collect()
         }

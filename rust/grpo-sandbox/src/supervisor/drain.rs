@@ -23,7 +23,7 @@ impl Drained {
 
     /// Reads what is there without waiting, and no further than the cap.
     pub(super) fn drain(&mut self) -> io::Result<()> {
-        let mut chunk = [0; 32 << 10];
+        let mut chunk = [0; 16 << 10];
         while let Some(pipe) = self.pipe.as_ref().filter(|_| !self.is_over()) {
             match read(pipe, &mut chunk)? {
                 Some(0) => self.pipe = None,
@@ -86,7 +86,7 @@ impl Frames {
 
     /// Reads what is there without waiting.
     pub(super) fn drain(&mut self) -> io::Result<()> {
-        let mut chunk = [0; 32 << 10];
+        let mut chunk = [0; 16 << 10];
         while let Some(pipe) = self.pipe.as_ref().filter(|_| !self.too_long) {
             match read(pipe, &mut chunk)? {
                 Some(0) => self.pipe = None,

@@ -86,7 +86,7 @@ fn serve(control: &mut UnixStream) -> io::Result<()> {
     process::become_supervisor()?;
     let zygotes = Zygotes::new(setup.clone(), &scratch);
     ready.own_user = setup.uid.is_some();
-    work(control, trainer, setup, zygotes, scratch, ready)
+    work(control, trainer, &setup, zygotes, scratch, &ready)
 }
 
 fn layer(name: &str, error: &io::Error) -> io::Error {
@@ -96,14 +96,14 @@ fn layer(name: &str, error: &io::Error) -> io::Error {
 fn work(
     control: &mut UnixStream,
     trainer: OwnedFd,
-    setup: Setup,
+    setup: &Setup,
     mut zygotes: Zygotes,
     mut scratch: Scratch,
-    ready: Ready,
+    ready: &Ready,
 ) -> io::Result<()> {
     // The first interpreter now: what is wrong with it shows at the start.
     zygotes.warm()?;
-    send(control, &ready)?;
+    send(control, ready)?;
     let mut interruption = Interruption { control: control.try_clone()?, trainer, cancelled: None };
     while interruption.next_message()? {
         match receive::<Request>(control)? {
@@ -116,7 +116,7 @@ fn work(
             }
             Some(Request::Run(run)) => {
                 let mut runner = Runner {
-                    setup: &setup,
+                    setup,
                     zygotes: &mut zygotes,
                     scratch: &mut scratch,
                     interruption: &mut interruption,

@@ -164,11 +164,11 @@ fn nothing_special() -> MountAttrFlags {
         | MountAttrFlags::MOUNT_ATTR_NOEXEC
 }
 
-fn tmpfs(bytes: u64, mode: &str, more: MountAttrFlags) -> rustix::io::Result<OwnedFd> {
+fn tmpfs(bytes: u64, permissions: &str, more: MountAttrFlags) -> rustix::io::Result<OwnedFd> {
     let config = fsopen("tmpfs", FsOpenFlags::FSOPEN_CLOEXEC)?;
     fsconfig_set_string(&config, "size", bytes.to_string())?;
     fsconfig_set_string(&config, "nr_inodes", ENTRIES.to_string())?;
-    fsconfig_set_string(&config, "mode", mode)?;
+    fsconfig_set_string(&config, "mode", permissions)?;
     fsconfig_create(&config)?;
     fsmount(&config, FsMountFlags::FSMOUNT_CLOEXEC, MountAttrFlags::MOUNT_ATTR_NOSUID | more)
 }

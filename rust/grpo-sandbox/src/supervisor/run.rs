@@ -75,6 +75,8 @@ struct Process {
     started: bool,
     step: (Instant, Duration),
     begun: Instant,
+    /// Since when it has nothing left to do.
+    grace: Option<Instant>,
     ended: bool,
     report: ChildReport,
 }
@@ -273,12 +275,12 @@ impl Runner<'_> {
             if last_look.elapsed() >= LOOK {
                 last_look = Instant::now();
                 if self.scratch.is_over() {
-                    processes.iter_mut().for_each(|process| process.end(Fate::Disk));
+                    end_all(processes, Fate::Disk);
                 }
             }
             let interrupted = wait(processes, self.interruption, pause)?;
             if interrupted && self.interruption.cancels(run.id)? {
-                processes.iter_mut().for_each(|process| process.end(Fate::Cancelled));
+                end_all(processes, Fate::Cancelled);
             }
             for process in processes.iter_mut() {
                 process.advance()?;
@@ -288,11 +290,17 @@ impl Runner<'_> {
                 if second.ended && !first.ended {
                     first.end(Fate::Ended);
                 }
-                if first.ended && !second.ended && first.begun.elapsed() > Duration::ZERO {
+                if first.ended && !second.ended {
                     second.expect_end();
                 }
             }
         }
+    }
+}
+
+fn end_all(processes: &mut [Process], fate: Fate) {
+    for process in processes {
+        process.end(fate);
     }
 }
 
@@ -340,6 +348,7 @@ impl Process {
             started: false,
             step: (now, Duration::ZERO),
             begun: now,
+            grace: None,
             ended: false,
             report: ChildReport::default(),
         }
@@ -427,7 +436,7 @@ impl Process {
 
     /// Gives it a moment to end.
     fn expect_end(&mut self) {
-        if self.begun.elapsed() > GRACE {
+        if self.grace.get_or_insert_with(Instant::now).elapsed() > GRACE {
             self.end(Fate::Wall);
         }
     }

@@ -131,7 +131,7 @@ mod tests {
             folder = rustix::fs::openat(&folder, &name, flags, mode).expect("it was made");
         }
         fs::write(top.join("file"), "x").expect("room");
-        fs::set_permissions(top.join("file"), fs::Permissions::from_mode(0)).expect("ours");
+        fs::set_permissions(top.join("file"), fs::Permissions::from_mode(0o000)).expect("ours");
         empty(&top).expect("ours");
         assert_eq!(fs::read_dir(&top).expect("still there").count(), 0);
         assert_eq!(std::env::current_dir().expect("a folder"), before);

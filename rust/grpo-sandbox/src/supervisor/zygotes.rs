@@ -77,17 +77,12 @@ impl Zygotes {
         let slot = self.tiers.get_mut(index).ok_or_else(|| io::Error::other("no interpreter"))?;
         let mut is_new = false;
         loop {
-            let zygote = match slot.take() {
-                Some(zygote) => zygote,
-                None => {
-                    is_new = true;
-                    Zygote::start(
-                        &self.setup,
-                        &self.setup.tiers[index],
-                        &self.scratch,
-                        &self.writable,
-                    )?
-                }
+            let zygote = if let Some(zygote) = slot.take() {
+                zygote
+            } else {
+                is_new = true;
+                let tier = &self.setup.tiers[index];
+                Zygote::start(&self.setup, tier, &self.scratch, &self.writable)?
             };
             match zygote.fork(birth, files) {
                 Ok(child) => {

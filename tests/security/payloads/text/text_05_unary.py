@@ -1,0 +1,9 @@
+# id: text_05_unary
+# category: text
+# kind: any
+# attempts: 100,000 minus signs (overflow of the compiler's stack)
+# detect: the zygote died
+# refused-by: verdict COMPILE_ERROR/RUNTIME_ERROR/MEMORY_EXCEEDED/KILLED_BY_SIGNAL
+# bare: not applicable (the interpreter refuses the text)
+# generate: yes
+SOURCE = "x = " + "-" * 100_000 + "1"
