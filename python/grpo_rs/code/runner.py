@@ -106,6 +106,8 @@ class CodeRunner:
         stop_at_first_failure: whether a program's tests end with the first that it does not pass; the others
             are SKIPPED, and count as failed.
         landlock_abi: the newest version of Landlock to use; None: the kernel's.
+        cgroup: a folder of cgroup version 2 that this process may divide, with the memory and pids
+            controllers and no processes in it: workers are then bounded there too.
 
     Raises:
         InputError: an argument that no runner can have.
@@ -131,6 +133,7 @@ class CodeRunner:
         min_integrity: Integrity = "in_process",
         stop_at_first_failure: bool = False,
         landlock_abi: int | None = None,
+        cgroup: str | None = None,
     ) -> None:
         if workers is not None and workers < 1:
             raise InputError(f"workers is {workers}: give a number from 1 on, or None for one per CPU")
@@ -151,6 +154,7 @@ class CodeRunner:
             "max_isolation": None if max_isolation is None else IsolationLevel(max_isolation),
             "stop_at_first_failure": stop_at_first_failure,
             "landlock_abi": landlock_abi,
+            "cgroup": cgroup,
         }
         self._pool = _core.CodePool(
             configuration(
@@ -158,7 +162,7 @@ class CodeRunner:
                 packages=packages,
                 disk_mb=self.limits.disk_mb,
                 memory_mb=self.limits.memory_mb,
-                options=self._options | {"workers": self.workers, "cgroup": None},
+                options=self._options | {"workers": self.workers},
             )
         )
 

@@ -174,6 +174,8 @@ pub(crate) enum Fate {
     /// Frames that are too long, or more of them than were asked for.
     BadFrames,
     Cancelled,
+    /// Too many threads.
+    Threads,
     /// It never began; `detail` says why.
     NotStarted,
 }
@@ -187,6 +189,7 @@ wire_codes!(Fate {
     BadFrames = 5,
     Cancelled = 6,
     NotStarted = 7,
+    Threads = 8,
 });
 
 wire! {
@@ -205,6 +208,8 @@ wire! {
     pub(crate) struct ChildReport {
         pub(crate) fate: Fate,
         pub(crate) detail: String,
+        /// Killed because nobody needed it any more.
+        pub(crate) dismissed: bool,
         pub(crate) exit_code: Option<i32>,
         pub(crate) signal: Option<i32>,
         pub(crate) cpu_ns: u64,

@@ -552,16 +552,19 @@ impl Trial<'_> {
         };
         let report = self.ask(&run)?;
         let tester = report.tester.unwrap_or_default();
-        let mut done = None;
+        let (mut done, mut lost) = (None, false);
         for answer in &tester.answers {
             match Unit::of(answer) {
                 Unit::Result(result) => self.cases.push(result),
                 Unit::Done(count, _) => done = Some(count),
-                Unit::Lost => {}
+                Unit::Lost => lost = true,
             }
         }
         let complete = done == Some(self.cases.len());
-        if !complete {
+        if !complete && lost && report.solution.dismissed {
+            let message = "the program wrote to its channel what no honest program writes";
+            self.cases.push(CaseResult::new(Outcome::BadReply, message));
+        } else if !complete {
             let result = self.blame(&report.solution, &tester);
             self.cases.push(result);
         }
@@ -653,11 +656,19 @@ impl Trial<'_> {
     /// What is known of a process, without a verdict.
     fn described(&self, report: &ChildReport, raised: Option<Raised>) -> CaseResult {
         let message = match report.fate {
-            Fate::Ended => raised.as_ref().map(ToString::to_string).unwrap_or_default(),
+            Fate::Ended => match (&raised, report.exit_code, report.signal) {
+                (Some(raised), ..) => raised.to_string(),
+                (None, Some(code), _) if code != 0 => format!("ended with exit code {code}"),
+                (None, _, Some(signal)) if !report.dismissed => {
+                    format!("ended by signal {signal}")
+                }
+                _ => String::new(),
+            },
             Fate::Cpu => format!("over {:?} of CPU time", self.program.limits.cpu),
             Fate::Wall => format!("over {:?} of wall-clock time", self.program.limits.wall),
             Fate::Output => format!("over {} bytes of output", self.program.limits.output_bytes),
             Fate::Disk => "wrote too much to its folder".into(),
+            Fate::Threads => "started too many threads".into(),
             Fate::BadFrames => "wrote to its channel what no honest program writes".into(),
             Fate::Cancelled => "cancelled".into(),
             Fate::NotStarted => report.detail.clone(),
@@ -692,13 +703,14 @@ fn failure(report: &ChildReport, described: &CaseResult, limits: &Limits) -> Opt
         Fate::Output | Fate::Disk => return Some(Outcome::OutputExceeded),
         Fate::Cpu => return Some(Outcome::CpuExceeded),
         Fate::Wall => return Some(Outcome::TimedOut),
+        Fate::Threads => return Some(Outcome::MemoryExceeded),
         Fate::BadFrames => return Some(Outcome::BadReply),
         Fate::Ended => {}
     }
     if report.signal == Some(SIGXCPU) {
         return Some(Outcome::CpuExceeded);
     }
-    if report.exit_code == Some(0) {
+    if report.exit_code == Some(0) || report.dismissed {
         return None;
     }
     if report.signal == Some(SIGSYS) {

@@ -45,6 +45,8 @@ const CHANNEL_OUT: i32 = 4;
 const DESCRIPTORS: u64 = 64;
 /// Stack of the main thread and of each new one; fixed, so that a recursion ends at the same depth everywhere.
 const STACK_BYTES: u64 = 8 << 20;
+/// Threads and processes of one worker's programs and interpreters together.
+const MAX_TASKS: u64 = 256;
 /// No first frame is longer.
 const MAX_FRAME_BYTES: usize = 1 << 30;
 
@@ -62,6 +64,8 @@ wire! {
         pub(crate) landlock_abi: u32,
         pub(crate) seccomp: bool,
         pub(crate) uid: Option<u32>,
+        /// Whether the kernel counts the threads of this worker's programs and nobody else's.
+        pub(crate) counted: bool,
     }
 }
 
@@ -104,6 +108,7 @@ pub struct Zygote {
     control: OwnedFd,
     scratch: PathBuf,
     seccomp: bool,
+    counted: bool,
 }
 
 impl Zygote {
@@ -150,8 +155,8 @@ impl Zygote {
             let mut filters = Filters::zygote().map_err(io::Error::other)?;
             filters.install().map_err(said("install the seccomp filter"))?;
         }
-        let ZygoteSetup { harness, preload, paths, scratch, seccomp, .. } = setup;
-        Ok((Self { control, scratch, seccomp }, Preparation { harness, preload, paths }))
+        let ZygoteSetup { harness, preload, paths, scratch, seccomp, counted, .. } = setup;
+        Ok((Self { control, scratch, seccomp, counted }, Preparation { harness, preload, paths }))
     }
 
     /// Forks a child per request. Returns in the children only; the zygote itself ends with its
@@ -170,7 +175,7 @@ impl Zygote {
                 control.write_all(&pid.to_le_bytes())?;
                 continue;
             }
-            let began = begin(&birth, &files, base, &self.scratch, self.seccomp);
+            let began = begin(&birth, &files, base, &self.scratch, self.seccomp, self.counted);
             // Their numbers are the child's own now, or closed.
             mem::forget(files);
             mem::forget(control);
@@ -238,6 +243,7 @@ fn begin(
     base: u64,
     scratch: &std::path::Path,
     seccomp: bool,
+    counted: bool,
 ) -> io::Result<()> {
     process::arrange_descriptors(files)?;
     process::set_limit(libc::RLIMIT_AS, base.saturating_add(birth.memory_bytes))?;
@@ -250,9 +256,11 @@ fn begin(
     // The folder may be another one than the zygote's: it is made anew once a program has written to it.
     rustix::process::chdir(scratch)?;
     let forks = birth.processes > 1;
+    if counted {
+        process::set_limit(libc::RLIMIT_NPROC, MAX_TASKS)?;
+    }
     if forks {
         rustix::process::setsid()?;
-        process::set_limit(libc::RLIMIT_NPROC, birth.processes.into())?;
     }
     if seccomp {
         let mut filters = Filters::child(forks).map_err(io::Error::other)?;

@@ -392,9 +392,7 @@ BUILTIN_TYPES = frozenset(value for value in vars(builtins).values() if isinstan
 CONTAINERS = (list, dict, set, bytearray, _collections.deque)  # what a call may change in place
 
 # Operators on an object that stays in the other process: run there, like its methods.
-BUILTIN_OPERATORS = frozenset(
-    ["len", "str", "repr", "iter", "next", "int", "float", "complex", "reversed", "round", "format", "divmod"]
-)
+BUILTIN_OPERATORS = frozenset(["len", "str", "repr", "iter", "next", "reversed"])
 
 
 class _Wire:
@@ -1101,8 +1099,8 @@ class _Class(_Function):
 class _Handle:
     """An object that stays with the solution.
 
-    Methods, attributes and operators are run there. Equality, hash and truth are settled here, by identity:
-    no `__eq__`, `__hash__` or `__bool__` of a solution ever decides an assert.
+    Methods, attributes and some operators are run there. Equality, hash and truth are settled here, by
+    identity: no `__eq__`, `__hash__` or `__bool__` of a solution ever decides an assert.
     """
 
     _number: int
@@ -1145,21 +1143,30 @@ class _Handle:
 
 
 def _add_operators() -> None:
-    """Gives handles the operators that run in the solution's process."""
+    """Gives handles the operators that run in the solution's process.
 
-    def operator(name: str, *, swapped: bool = False) -> Callable[..., Any]:
+    Arithmetic takes two handles. With a value of the tests' it would tell the solution what is expected, and
+    let it answer with whatever makes the assert hold. For the same reason nothing turns a handle into a number
+    or compares it.
+    """
+
+    def operator(name: str) -> Callable[..., Any]:
         def method(self: _Handle, *args: Any) -> Any:
-            operands = (*args, self) if swapped else (self, *args)
-            return self._session.call(("operator", name), operands, {})
+            return self._session.call(("operator", name), (self, *args), {})
 
         return method
 
-    binary = "add sub mul truediv floordiv mod pow and_ or_ xor lshift rshift matmul"
-    for name in binary.split():
-        setattr(_Handle, f"__{name.rstrip('_')}__", operator(name))
-        setattr(_Handle, f"__r{name.rstrip('_')}__", operator(name, swapped=True))
-    others = "lt le gt ge neg pos abs invert index getitem setitem delitem contains"
-    for name in (*others.split(), *BUILTIN_OPERATORS):
+    def arithmetic(name: str) -> Callable[..., Any]:
+        def method(self: _Handle, other: Any) -> Any:
+            if type(other) is not _Handle:
+                return NotImplemented
+            return self._session.call(("operator", name), (self, other), {})
+
+        return method
+
+    for name in "add sub mul truediv floordiv mod pow and_ or_ xor lshift rshift matmul".split():
+        setattr(_Handle, f"__{name.rstrip('_')}__", arithmetic(name))
+    for name in ("getitem", "setitem", "delitem", *BUILTIN_OPERATORS):
         setattr(_Handle, f"__{name}__", operator(name))
 
 

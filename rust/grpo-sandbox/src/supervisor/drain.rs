@@ -54,14 +54,19 @@ fn read(pipe: &OwnedFd, into: &mut [u8]) -> io::Result<Option<usize>> {
             Ok(size) => return Ok(Some(size)),
             Err(rustix::io::Errno::INTR) => {}
             Err(rustix::io::Errno::AGAIN) => return Ok(None),
+            // A socket's other end was closed with something unread in it.
+            Err(rustix::io::Errno::CONNRESET) => return Ok(Some(0)),
             Err(error) => return Err(error.into()),
         }
     }
 }
 
 /// Frames that a child writes: a length and that many bytes.
+///
+/// They come by a socket: unlike a pipe, a child cannot open it once more (`/proc/self/fd`) and take
+/// back what it has not been seen to write.
 pub(super) struct Frames {
-    pub(super) pipe: Option<OwnedFd>,
+    pub(super) socket: Option<OwnedFd>,
     /// What has been read and not yet been a whole frame.
     partial: Vec<u8>,
     /// Bytes of all frames together.
@@ -70,8 +75,8 @@ pub(super) struct Frames {
 }
 
 impl Frames {
-    pub(super) fn new(pipe: OwnedFd, cap: usize) -> Self {
-        Self { pipe: Some(pipe), partial: Vec::new(), left: cap, too_long: false }
+    pub(super) fn new(socket: OwnedFd, cap: usize) -> Self {
+        Self { socket: Some(socket), partial: Vec::new(), left: cap, too_long: false }
     }
 
     /// More than was allowed; nothing after it is read.
@@ -81,15 +86,15 @@ impl Frames {
 
     /// Whether the end came in the middle of a frame.
     pub(super) fn is_torn(&self) -> bool {
-        self.pipe.is_none() && !self.partial.is_empty()
+        self.socket.is_none() && !self.partial.is_empty()
     }
 
     /// Reads what is there without waiting.
     pub(super) fn drain(&mut self) -> io::Result<()> {
         let mut chunk = [0; 16 << 10];
-        while let Some(pipe) = self.pipe.as_ref().filter(|_| !self.too_long) {
-            match read(pipe, &mut chunk)? {
-                Some(0) => self.pipe = None,
+        while let Some(socket) = self.socket.as_ref().filter(|_| !self.too_long) {
+            match read(socket, &mut chunk)? {
+                Some(0) => self.socket = None,
                 Some(size) => {
                     self.too_long = size > self.left;
                     self.left = self.left.saturating_sub(size);

@@ -11,6 +11,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair},
     pipe::{PipeFlags, pipe_with},
 };
 
@@ -44,6 +45,8 @@ const CPU_SLACK_S: u64 = 2;
 const GRACE: Duration = Duration::from_secs(10);
 /// Brought back of one file that a command made.
 const MAX_OUTPUT_FILE_BYTES: u64 = 256 << 20;
+/// Where the kernel does not count them for us, and there is a `/proc` to look at.
+const MAX_THREADS: u64 = 256;
 /// Landlock keeps signals inside the sandbox from this version on.
 const LANDLOCK_SCOPES_SIGNALS: u32 = 6;
 
@@ -67,7 +70,6 @@ struct Process {
     stdout: Drained,
     stderr: Drained,
     frames: Option<Frames>,
-    to_child: Option<OwnedFd>,
     unsent: VecDeque<u8>,
     calls: VecDeque<Bytes>,
     /// Answers that are due.
@@ -77,6 +79,7 @@ struct Process {
     begun: Instant,
     /// Since when it has nothing left to do.
     grace: Option<Instant>,
+    dismissed: bool,
     ended: bool,
     report: ChildReport,
 }
@@ -126,10 +129,10 @@ impl Runner<'_> {
             first.calls = run.calls.iter().cloned().collect();
             first.due = usize::from(talk == Talk::Lockstep);
             if let Some(tester) = &run.tester {
-                let (to, from) = first.hand_over()?;
+                let channel = first.hand_over()?;
                 let nothing = sealed_input(&[])?;
                 processes.push(first);
-                let files = [to.as_fd(), from.as_fd()];
+                let files = [channel.as_fd(), channel.as_fd()];
                 processes.push(self.start(
                     tester,
                     Talk::Stream,
@@ -165,9 +168,9 @@ impl Runner<'_> {
     ) -> io::Result<Process> {
         let (stdout, child_stdout) = pipe_to_us()?;
         let (stderr, child_stderr) = pipe_to_us()?;
-        let (from_child, child_out) = pipe_to_us()?;
-        let (child_in, to_child) = pipe_with(PipeFlags::CLOEXEC)?;
-        rustix::io::ioctl_fionbio(&to_child, true)?;
+        let (channel, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None)?;
+        rustix::io::ioctl_fionbio(&channel, true)?;
         let birth = Birth {
             supervisor: process::own_pid(),
             memory_bytes: limits.memory_bytes,
@@ -181,14 +184,13 @@ impl Runner<'_> {
             stdin.as_fd(),
             child_stdout.as_fd(),
             child_stderr.as_fd(),
-            child_in.as_fd(),
-            child_out.as_fd(),
+            theirs.as_fd(),
+            theirs.as_fd(),
         ];
         files.extend_from_slice(more);
         let child = self.zygotes.fork(spec.tier, &birth, &files)?;
         let mut process = Process::new(child, talk, stdout, stderr, limits);
-        process.frames = Some(Frames::new(from_child, usize_of(limits.output_bytes)));
-        process.to_child = Some(to_child);
+        process.frames = Some(Frames::new(channel, usize_of(limits.output_bytes)));
         process.queue(&spec.payload.0);
         process.send()?;
         Ok(process)
@@ -277,6 +279,11 @@ impl Runner<'_> {
                 if self.scratch.is_over() {
                     end_all(processes, Fate::Disk);
                 }
+                for process in processes.iter_mut() {
+                    if process.child.threads() > MAX_THREADS {
+                        process.end(Fate::Threads);
+                    }
+                }
             }
             let interrupted = wait(processes, self.interruption, pause)?;
             if interrupted && self.interruption.cancels(run.id)? {
@@ -288,7 +295,7 @@ impl Runner<'_> {
             // A tester without its solution has nobody left to ask, and the other way round.
             if let [first, second] = processes {
                 if second.ended && !first.ended {
-                    first.end(Fate::Ended);
+                    first.dismiss();
                 }
                 if first.ended && !second.ended {
                     second.expect_end();
@@ -314,13 +321,13 @@ fn wait(processes: &[Process], interruption: &Interruption, pause: Duration) -> 
         for pipe in [&process.stdout.pipe, &process.stderr.pipe].into_iter().flatten() {
             set.push(PollFd::new(pipe, PollFlags::IN));
         }
-        if let Some(pipe) = process.frames.as_ref().and_then(|frames| frames.pipe.as_ref())
-            && process.talk != Talk::Last
-        {
-            set.push(PollFd::new(pipe, PollFlags::IN));
-        }
-        if let Some(pipe) = process.to_child.as_ref().filter(|_| !process.unsent.is_empty()) {
-            set.push(PollFd::new(pipe, PollFlags::OUT));
+        if let Some(socket) = process.channel() {
+            let mut events = PollFlags::empty();
+            events.set(PollFlags::IN, process.talk != Talk::Last);
+            events.set(PollFlags::OUT, !process.unsent.is_empty());
+            if !events.is_empty() {
+                set.push(PollFd::new(socket, events));
+            }
         }
     }
     let timeout = Timespec::try_from(pause).unwrap_or_default();
@@ -341,7 +348,6 @@ impl Process {
             stdout: Drained::new(stdout, cap, cap),
             stderr: Drained::new(stderr, cap, STDERR_TAIL_BYTES),
             frames: None,
-            to_child: None,
             unsent: VecDeque::new(),
             calls: VecDeque::new(),
             due: 0,
@@ -349,43 +355,50 @@ impl Process {
             step: (now, Duration::ZERO),
             begun: now,
             grace: None,
+            dismissed: false,
             ended: false,
             report: ChildReport::default(),
         }
     }
 
-    /// Gives the ends of the channel away, once the child has confined itself.
-    fn hand_over(&mut self) -> io::Result<(OwnedFd, OwnedFd)> {
-        let missing = || io::Error::other("no channel to hand over");
-        let mut frames = self.frames.take().ok_or_else(missing)?;
+    /// The socket to it, unless one of its ends is closed or it is another's.
+    fn channel(&self) -> Option<&OwnedFd> {
+        self.frames.as_ref()?.socket.as_ref()
+    }
+
+    /// Gives our end of the channel away, once the child has confined itself and has its work.
+    fn hand_over(&mut self) -> io::Result<OwnedFd> {
         let deadline = Instant::now() + GRACE;
-        while !self.started {
-            let pipe = frames.pipe.as_ref().ok_or_else(missing)?;
-            let timeout = Timespec { tv_sec: 1, tv_nsec: 0 };
-            poll(&mut [PollFd::new(pipe, PollFlags::IN)], Some(&timeout))?;
+        loop {
+            self.send()?;
+            let socket = self.channel().ok_or_else(|| io::Error::other("no channel"))?;
             // One byte: what follows is the other process's to read.
             let mut byte = [0];
-            match rustix::io::read(pipe, &mut byte) {
-                Ok(1) if byte[0] == STARTED => self.started = true,
-                Ok(_) => return Err(io::Error::other("the child could not confine itself")),
-                Err(rustix::io::Errno::AGAIN) if Instant::now() < deadline => {}
-                Err(error) => return Err(error.into()),
+            if !self.started {
+                match rustix::io::read(socket, &mut byte) {
+                    Ok(1) if byte[0] == STARTED => self.started = true,
+                    Ok(_) => return Err(io::Error::other("the child could not confine itself")),
+                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
+                    Err(error) => return Err(error.into()),
+                }
             }
-        }
-        while !self.unsent.is_empty() {
-            let pipe = self.to_child.as_ref().ok_or_else(missing)?;
+            let socket = self.channel().ok_or_else(|| io::Error::other("no channel"))?;
+            let mut events = PollFlags::empty();
+            events.set(PollFlags::IN, !self.started);
+            events.set(PollFlags::OUT, !self.unsent.is_empty());
+            if events.is_empty() {
+                break;
+            }
             let timeout = Timespec { tv_sec: 1, tv_nsec: 0 };
-            poll(&mut [PollFd::new(pipe, PollFlags::OUT)], Some(&timeout))?;
-            self.send()?;
+            rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(socket, events)], Some(&timeout)))?;
             if Instant::now() > deadline {
                 return Err(io::ErrorKind::TimedOut.into());
             }
         }
-        let to = self.to_child.take().ok_or_else(missing)?;
-        let from = frames.pipe.take().ok_or_else(missing)?;
-        rustix::io::ioctl_fionbio(&to, false)?;
-        rustix::io::ioctl_fionbio(&from, false)?;
-        Ok((to, from))
+        let socket = self.frames.take().and_then(|frames| frames.socket);
+        let socket = socket.ok_or_else(|| io::Error::other("no channel"))?;
+        rustix::io::ioctl_fionbio(&socket, false)?;
+        Ok(socket)
     }
 
     fn queue(&mut self, frame: &[u8]) {
@@ -396,8 +409,12 @@ impl Process {
 
     /// Writes as much as the child takes now.
     fn send(&mut self) -> io::Result<()> {
-        while let Some(pipe) = self.to_child.as_ref().filter(|_| !self.unsent.is_empty()) {
-            match rustix::io::write(pipe, self.unsent.as_slices().0) {
+        while !self.unsent.is_empty() {
+            let Some(socket) = self.channel() else {
+                self.unsent.clear();
+                break;
+            };
+            match rustix::io::write(socket, self.unsent.as_slices().0) {
                 Ok(size) => drop(self.unsent.drain(..size)),
                 Err(rustix::io::Errno::INTR) => {}
                 Err(rustix::io::Errno::AGAIN) => break,
@@ -430,6 +447,14 @@ impl Process {
     fn end(&mut self, fate: Fate) {
         if !self.ended && self.report.fate == Fate::Ended {
             self.report.fate = fate;
+            self.child.kill();
+        }
+    }
+
+    /// Ends it because nobody needs it any more, which says nothing about it.
+    fn dismiss(&mut self) {
+        if !self.ended && !self.dismissed {
+            self.dismissed = true;
             self.child.kill();
         }
     }
@@ -496,7 +521,8 @@ impl Process {
                         self.due += 1;
                         self.send()?;
                     }
-                    None => self.to_child = None, // nothing more will be asked
+                    // Nothing more will be asked.
+                    None => drop(self.channel().map(|socket| shutdown(socket, Shutdown::Write))),
                 }
             }
         }
@@ -518,6 +544,7 @@ impl Process {
         }
         self.child.kill();
         if let Some(ended) = self.child.reap() {
+            self.report.dismissed = self.dismissed && ended.signal == Some(libc::SIGKILL);
             self.report.exit_code = ended.exit_code;
             self.report.signal = ended.signal;
             self.report.cpu_ns = nanoseconds(ended.cpu);

@@ -111,6 +111,8 @@ impl Zygote {
             landlock_abi: setup.landlock_abi,
             seccomp: setup.seccomp,
             uid: setup.uid,
+            // In a user namespace, or as a user that nobody else is.
+            counted: setup.namespaces,
         };
         let null = rustix::fs::open(
             "/dev/null",

@@ -3,7 +3,7 @@
 use std::{
     cell::Cell,
     ffi::{CStr, CString},
-    fs::File,
+    fs::{self, File},
     io::{self, Write},
     mem,
     os::{
@@ -77,6 +77,14 @@ impl Child {
         // SAFETY: writes one value to a local that outlives the call.
         let answer = unsafe { libc::clock_gettime(self.clock, &raw mut time) };
         if answer == 0 { duration(time.tv_sec, time.tv_nsec) } else { Duration::ZERO }
+    }
+
+    /// Its threads; 0 where there is no `/proc` to say so.
+    pub(crate) fn threads(&self) -> u64 {
+        let Ok(text) = fs::read_to_string(format!("/proc/{}/stat", self.pid)) else { return 0 };
+        // The name, which may hold anything, ends with the last parenthesis; threads are the 18th field after it.
+        let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+        fields.split_whitespace().nth(17).and_then(|count| count.parse().ok()).unwrap_or(0)
     }
 
     /// Forgets it: it turned out to be nobody's child of ours.

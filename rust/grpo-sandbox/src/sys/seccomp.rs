@@ -52,8 +52,8 @@ const KILL_X86_64: &[c_long] = &[];
 
 /// A library may try these and go on without.
 const REFUSE: &[c_long] = calls! {
-    // the network; `socketpair` has a rule of its own
-    SYS_socket SYS_connect SYS_bind SYS_listen SYS_accept SYS_accept4
+    // the network; `socketpair` has a rule of its own. Options of a pair can make it hold more memory.
+    SYS_socket SYS_connect SYS_bind SYS_listen SYS_accept SYS_accept4 SYS_setsockopt
     // file metadata, which Landlock does not cover
     SYS_fchmod SYS_fchmodat SYS_fchown SYS_fchownat SYS_utimensat SYS_setxattr SYS_lsetxattr
     SYS_fsetxattr SYS_removexattr SYS_lremovexattr SYS_fremovexattr SYS_truncate SYS_name_to_handle_at
@@ -62,7 +62,7 @@ const REFUSE: &[c_long] = calls! {
     SYS_inotify_init1
     // other processes: signals, priorities, and leaving the group that is killed at the end
     SYS_pidfd_open SYS_pidfd_send_signal SYS_tkill SYS_rt_sigqueueinfo SYS_rt_tgsigqueueinfo
-    SYS_setsid SYS_setpgid SYS_setpriority SYS_ioprio_set SYS_sched_setscheduler
+    SYS_setpgid SYS_setpriority SYS_ioprio_set SYS_sched_setscheduler
     SYS_sched_setparam SYS_sched_setattr SYS_sched_setaffinity SYS_syslog
 };
 #[cfg(target_arch = "x86_64")]
@@ -90,7 +90,7 @@ const ALLOW: &[c_long] = calls! {
     SYS_dup SYS_dup3 SYS_pipe2 SYS_fcntl SYS_ioctl SYS_ppoll SYS_pselect6 SYS_epoll_create1
     SYS_epoll_ctl SYS_epoll_pwait SYS_eventfd2 SYS_timerfd_create SYS_timerfd_settime
     SYS_timerfd_gettime SYS_signalfd4 SYS_socketpair SYS_sendto SYS_recvfrom SYS_sendmsg SYS_recvmsg
-    SYS_shutdown SYS_getsockopt SYS_setsockopt SYS_getsockname SYS_getpeername
+    SYS_shutdown SYS_getsockopt SYS_getsockname SYS_getpeername
     // memory
     SYS_brk SYS_mmap SYS_munmap SYS_mremap SYS_mprotect SYS_madvise SYS_mincore SYS_msync
     // threads, and the fork that only a zygote may make
@@ -108,7 +108,7 @@ const ALLOW: &[c_long] = calls! {
     // who and where it is
     SYS_getpid SYS_getppid SYS_gettid SYS_getuid SYS_geteuid SYS_getgid SYS_getegid SYS_getgroups
     SYS_getresuid SYS_getresgid SYS_getpgid SYS_getsid SYS_getpriority SYS_getrusage SYS_prlimit64
-    SYS_sysinfo SYS_uname SYS_getrandom SYS_capget SYS_prctl
+    SYS_sysinfo SYS_uname SYS_getrandom SYS_capget SYS_prctl SYS_setsid
     // the filter of a child
     SYS_seccomp
 };
@@ -148,6 +148,7 @@ impl Filters {
         } else {
             rules.append(&mut no_new_process()?);
         }
+        rules.insert(libc::SYS_setsid, Vec::new());
         rules.insert(libc::SYS_seccomp, Vec::new());
         rules.insert(
             libc::SYS_prctl,
@@ -172,6 +173,7 @@ impl Filters {
     ) -> Result<Self, seccompiler::Error> {
         let mut rules =
             BTreeMap::from([(libc::SYS_prctl, vec![equals(0, libc::PR_SET_PDEATHSIG)?])]);
+        rules.insert(libc::SYS_setsid, Vec::new());
         if own_signals_only {
             rules.append(&mut own_signals()?);
         }
@@ -316,6 +318,15 @@ fn arguments() -> Result<Rules, seccompiler::Error> {
                 has(1, 8)?,
             ],
         ),
+        // Who is at the other end of the channel is nobody's business.
+        (
+            libc::SYS_getsockopt,
+            vec![
+                equals(2, libc::SO_PEERCRED)?,
+                equals(2, SO_PEERGROUPS)?,
+                equals(2, SO_PEERPIDFD)?,
+            ],
+        ),
         (libc::SYS_prlimit64, vec![rule(0, SeccompCmpOp::Ne, 0)?]),
         // Signals by way of descriptors, holding up those who open a file, and outliving the caller.
         (
@@ -336,6 +347,8 @@ fn arguments() -> Result<Rules, seccompiler::Error> {
 
 /// Missing from the `libc` crate on some targets.
 const FCHMODAT2: c_long = 452;
+const SO_PEERGROUPS: i32 = 59;
+const SO_PEERPIDFD: i32 = 77;
 const F_SETSIG: i32 = 10;
 const F_SETOWN_EX: i32 = 15;
 const FIOSETOWN: i32 = 0x8901;

@@ -139,6 +139,26 @@ impl Value {
         Self::Int(IBig::from_le_bytes(bytes))
     }
 
+    /// The type of the first part that is no plain value, if there is one.
+    pub fn opaque_part(&self) -> Option<&str> {
+        match self {
+            Self::Opaque(kind) => Some(kind),
+            Self::Handle(handle) => Some(&handle.type_name),
+            Self::List(items) | Self::Tuple(items) | Self::Deque(items) => {
+                items.iter().find_map(Self::opaque_part)
+            }
+            Self::Set(items) | Self::FrozenSet(items) => {
+                items.as_slice().iter().find_map(Self::opaque_part)
+            }
+            Self::Dict(items) => items
+                .entries()
+                .iter()
+                .find_map(|(key, value)| key.opaque_part().or_else(|| value.opaque_part())),
+            Self::NumpyArray(array) => array.items().iter().find_map(Self::opaque_part),
+            _ => None,
+        }
+    }
+
     /// The text of a `str` that UTF-8 can hold.
     pub fn as_str(&self) -> Option<&str> {
         match self {
