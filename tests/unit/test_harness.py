@@ -829,6 +829,29 @@ OBJECTS = """
 """
 
 
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "a - 1 == 0",
+        "1 - a == 0",
+        "abs(a) == 0",
+        "a < 5",
+        "5 > a",
+        "not a + 1",
+        "int(a) == 0",
+        "round(a) == 0",
+        "-a == 0",
+    ],
+)
+def test_an_object_of_the_solution_never_meets_an_expected_number(zygote, expression):
+    """It would be told what is expected, and answer with whatever makes the assert hold."""
+    operators = "sub rsub add abs lt gt le ge int float index round neg bool eq"
+    methods = "\n".join(f"    def __{name}__(self, *others): return 0" for name in operators.split())
+    source = f"class Liar:\n{methods}\n    __hash__ = None\n"
+    run = zygote.split(source, f"a = Liar()\nassert {expression}", names=["Liar"])
+    assert not passes(run), run.frames
+
+
 def test_objects_stay_with_the_solution(zygote):
     tests = """
         import copy
@@ -838,9 +861,9 @@ def test_objects_stay_with_the_solution(zygote):
         assert last(b) is a and last(Node(3, b)) is a
         assert not a == b and a != b and a != 1 and not a == 1 and bool(a) and a in {a}
         assert str(a) == "Node(1)" and len(a) == 0
-        assert (a + b).value == 3 and (a + 1).value == 2 and 5 + a == 6
+        assert (a + b).value == 3
         assert a < b and not b < a and min(b, a) is a and sorted([b, a])[0] is a
-        assert a[0] == 1 and 1 in a and 2 not in a and list(a) == [1] and a() == 1
+        assert a[0] == 1 and list(a) == [1] and a() == 1
         assert a.double().double() is a and a.value == 4
         a.value = 9
         assert a.value == 9 and copy.copy(a).value == 9 and copy.deepcopy([a])[0] is not a

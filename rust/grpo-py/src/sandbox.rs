@@ -83,11 +83,14 @@ impl CodeTests {
         let converted = cases.into_iter().enumerate().map(|(index, case)| {
             let (entry_point, args, kwargs, check, expected, rel, abs) = case;
             let value = |object: &Bound<'_, PyAny>, what: &str| {
-                from_python(object, None).map_err(|error| {
-                    input_error(format!(
-                        "case {index}: {what} cannot be sent to a program: {error}"
-                    ))
-                })
+                let refuse = |why: String| {
+                    input_error(format!("case {index}: {what} cannot be sent to a program: {why}"))
+                };
+                let value = from_python(object, None).map_err(|error| refuse(error.to_string()))?;
+                match value.opaque_part() {
+                    Some(kind) => Err(refuse(format!("a {kind} is not a plain value"))),
+                    None => Ok(value),
+                }
             };
             let arguments = (value(args.as_any(), "args")?, value(kwargs.as_any(), "kwargs")?);
             let expected = value(&expected, "the expected value")?;
@@ -355,10 +358,10 @@ pub(crate) fn sandbox_supervise() {
 }
 
 /// A process that has been confined, before and while it serves.
-#[pyclass]
+#[pyclass(frozen)]
 pub(crate) struct SandboxZygote {
-    zygote: Option<Zygote>,
-    preparation: Option<Told>,
+    zygote: Mutex<Option<Zygote>>,
+    preparation: Mutex<Option<Told>>,
 }
 
 #[pymethods]
@@ -369,19 +372,19 @@ impl SandboxZygote {
         let (zygote, told) = Zygote::enter()?;
         // Texts: a path would have this process import pathlib.
         let paths = told.paths.iter().map(|path| path.to_string_lossy().into_owned()).collect();
-        let preparation = Some((told.harness, told.preload, paths));
-        Ok(Self { zygote: Some(zygote), preparation })
+        let preparation = (told.harness, told.preload, paths);
+        Ok(Self { zygote: Mutex::new(Some(zygote)), preparation: Mutex::new(Some(preparation)) })
     }
 
     /// The harness, the modules to import and where to look for them.
-    fn preparation(&mut self) -> PyResult<Told> {
-        self.preparation.take().ok_or_else(|| PyOSError::new_err("asked twice"))
+    fn preparation(&self) -> PyResult<Told> {
+        lock(&self.preparation).take().ok_or_else(|| PyOSError::new_err("asked twice"))
     }
 
     /// Forks children; returns in them only, with what each is to do.
-    fn serve<'py>(&mut self, py: Python<'py>) -> PyResult<(u8, Bound<'py, PyBytes>)> {
-        let zygote = self.zygote.take().ok_or_else(|| PyOSError::new_err("asked twice"))?;
-        let assignment = zygote.serve()?;
+    fn serve<'py>(&self, py: Python<'py>) -> PyResult<(u8, Bound<'py, PyBytes>)> {
+        let zygote = lock(&self.zygote).take();
+        let assignment = zygote.ok_or_else(|| PyOSError::new_err("asked twice"))?.serve()?;
         Ok((assignment.mode, PyBytes::new(py, &assignment.payload)))
     }
 }

@@ -257,7 +257,15 @@ impl Shared {
         link: &mut Option<Link>,
         job: &Job,
     ) -> Result<ProgramResult, Error> {
-        let level = self.protection_now().level();
+        let protection = self.protection_now();
+        let level = protection.level();
+        if job.program.limits.processes > 1 && !protection.namespaces {
+            // Nothing else counts a program's processes, and no others of the same user.
+            return Ok(job.program.not_run(&format!(
+                "processes={} needs namespaces, and the isolation here is {protection}",
+                job.program.limits.processes
+            )));
+        }
         let mut why = String::new();
         for _ in 0..ATTEMPTS {
             let mut working = match link.take() {

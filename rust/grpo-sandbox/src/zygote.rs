@@ -47,6 +47,8 @@ const DESCRIPTORS: u64 = 64;
 const STACK_BYTES: u64 = 8 << 20;
 /// Threads and processes of one worker's programs and interpreters together.
 const MAX_TASKS: u64 = 256;
+/// The most interpreters beside a program's processes.
+const ZYGOTES: u64 = 8;
 /// No first frame is longer.
 const MAX_FRAME_BYTES: usize = 1 << 30;
 
@@ -169,7 +171,7 @@ impl Zygote {
         let mut control = File::from(self.control);
         control.write_all(&[STARTED])?;
         loop {
-            let Some((birth, files)) = next_request(&control)? else { process::exit(0) };
+            let Some((birth, files)) = next_request(&control)? else { process::leave(0) };
             if let Some(pid) = process::fork_for_parent()? {
                 drop(files);
                 control.write_all(&pid.to_le_bytes())?;
@@ -182,11 +184,11 @@ impl Zygote {
             let mut answers = File::from(inherited(CHANNEL_OUT));
             if let Err(error) = began {
                 let _ = answers.write_all(&[&[FAILED], error.to_string().as_bytes()].concat());
-                process::exit(1);
+                process::leave(1);
             }
             let payload = answers.write_all(&[STARTED]).and_then(|()| first_frame());
             mem::forget(answers);
-            let Ok(payload) = payload else { process::exit(1) };
+            let Ok(payload) = payload else { process::leave(1) };
             return Ok(Assignment { mode: birth.mode, payload });
         }
     }
@@ -257,7 +259,8 @@ fn begin(
     rustix::process::chdir(scratch)?;
     let forks = birth.processes > 1;
     if counted {
-        process::set_limit(libc::RLIMIT_NPROC, MAX_TASKS)?;
+        let tasks = if forks { u64::from(birth.processes) + ZYGOTES } else { MAX_TASKS };
+        process::set_limit(libc::RLIMIT_NPROC, tasks)?;
     }
     if forks {
         rustix::process::setsid()?;

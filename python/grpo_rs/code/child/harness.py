@@ -1145,9 +1145,9 @@ class _Handle:
 def _add_operators() -> None:
     """Gives handles the operators that run in the solution's process.
 
-    Arithmetic takes two handles. With a value of the tests' it would tell the solution what is expected, and
-    let it answer with whatever makes the assert hold. For the same reason nothing turns a handle into a number
-    or compares it.
+    Arithmetic and order take two handles. With a value of the tests' they would tell the solution what is
+    expected, and let it answer with whatever makes the assert hold. For the same reason nothing turns a handle
+    into a number.
     """
 
     def operator(name: str) -> Callable[..., Any]:
@@ -1164,7 +1164,8 @@ def _add_operators() -> None:
 
         return method
 
-    for name in "add sub mul truediv floordiv mod pow and_ or_ xor lshift rshift matmul".split():
+    binary = "add sub mul truediv floordiv mod pow and_ or_ xor lshift rshift matmul lt le gt ge"
+    for name in binary.split():
         setattr(_Handle, f"__{name.rstrip('_')}__", arithmetic(name))
     for name in ("getitem", "setitem", "delitem", *BUILTIN_OPERATORS):
         setattr(_Handle, f"__{name}__", operator(name))

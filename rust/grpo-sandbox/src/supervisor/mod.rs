@@ -50,7 +50,7 @@ pub fn supervise() -> ! {
             1
         }
     };
-    process::exit(code)
+    process::leave(code)
 }
 
 fn serve(control: &mut UnixStream) -> io::Result<()> {
@@ -144,7 +144,7 @@ fn wait_for(first: i32) -> ! {
         })
         .flatten()
         .and_then(|(_, status)| status.exit_status());
-    process::exit(code.unwrap_or(1))
+    process::leave(code.unwrap_or(1))
 }
 
 /// The trainer's side, while a run goes on and between two.

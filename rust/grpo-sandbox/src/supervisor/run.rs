@@ -100,9 +100,6 @@ impl Runner<'_> {
             let solution = ChildReport { fate: Fate::NotStarted, detail, ..Default::default() };
             Report { solution, tester: None }
         });
-        if run.limits.processes > 1 || run.command.is_some() {
-            process::reap_orphans();
-        }
         if let Err(error) = self.scratch.clear() {
             // The next program would see this one's files.
             let detail = format!("empty the scratch folder: {error}");

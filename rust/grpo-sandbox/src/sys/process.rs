@@ -11,12 +11,16 @@ use std::{
         unix::ffi::{OsStrExt, OsStringExt},
     },
     path::{Path, PathBuf},
-    ptr,
-    time::Duration,
+    ptr, thread,
+    time::{Duration, Instant},
 };
 
 use super::launch;
 
+/// For killed processes to end.
+const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two looks at whether they have.
+const GROUP_PAUSE: Duration = Duration::from_millis(1);
 /// No clock has this number.
 const NO_CLOCK: libc::clockid_t = i32::MIN;
 
@@ -95,7 +99,11 @@ impl Child {
     /// Reaps the child. `None`: somebody else did.
     pub(crate) fn reap(self) -> Option<Ended> {
         self.reaped.set(true);
-        wait(self.pid)
+        let ended = wait(self.pid);
+        if self.is_leader {
+            end_group(self.pid);
+        }
+        ended
     }
 }
 
@@ -119,10 +127,23 @@ fn kill(pid: libc::pid_t, is_leader: bool) {
     unsafe { libc::kill(target, libc::SIGKILL) };
 }
 
-/// Reaps whatever fell to this process when its own parent ended.
-pub(crate) fn reap_orphans() {
-    // SAFETY: takes no memory.
-    while unsafe { libc::waitpid(-1, ptr::null_mut(), libc::WNOHANG) } > 0 {}
+/// Waits until nothing is left of a process group whose leader has been killed with it and reaped.
+///
+/// Its members become children of this process as their own parents end.
+pub(crate) fn end_group(leader: libc::pid_t) {
+    let deadline = Instant::now() + GROUP_TIMEOUT;
+    loop {
+        // SAFETY: neither call takes memory. The members cannot leave the group, whose number is not
+        // given to another process while there is one.
+        let is_left = unsafe {
+            while libc::waitpid(-leader, ptr::null_mut(), libc::WNOHANG | libc::__WALL) > 0 {}
+            libc::kill(-leader, libc::SIGKILL) == 0
+        };
+        if !is_left || Instant::now() > deadline {
+            return;
+        }
+        thread::sleep(GROUP_PAUSE);
+    }
 }
 
 fn wait(pid: libc::pid_t) -> Option<Ended> {
@@ -353,7 +374,7 @@ pub(crate) fn address_space() -> io::Result<u64> {
 }
 
 /// Ends this process without running anybody's exit handlers.
-pub(crate) fn exit(code: i32) -> ! {
+pub(crate) fn leave(code: i32) -> ! {
     // SAFETY: never returns and touches no memory.
     unsafe { libc::_exit(code) }
 }

@@ -148,8 +148,10 @@ impl Filters {
         } else {
             rules.append(&mut no_new_process()?);
         }
-        rules.insert(libc::SYS_setsid, Vec::new());
-        rules.insert(libc::SYS_seccomp, Vec::new());
+        // A zygote needs these: a session for those who may fork, descriptors that come with a request.
+        for call in [libc::SYS_setsid, libc::SYS_seccomp, libc::SYS_sendmsg, libc::SYS_recvmsg] {
+            rules.insert(call, Vec::new());
+        }
         rules.insert(
             libc::SYS_prctl,
             vec![
