@@ -72,6 +72,8 @@ def tiers(packages: tuple[str, ...]) -> list[tuple[list[str], list[str]]]:
         folder = _folder(name)
         if folder is not None:
             names.append(name)
+            if name == "numpy":
+                names.append("numpy.random")  # loaded on demand, from a state that is not the same each time
             folders.append(folder)
         elif packages != DEFAULT_PACKAGES:
             raise InputError(f"packages: {name!r} cannot be imported here; install it, or leave it out")

@@ -319,7 +319,7 @@ impl CodeBatch {
             py.detach(|| lock(&self.batch).next(timeout))
         };
         let Some((index, result)) = next else { return Ok(None) };
-        Ok(Some((index, plain(result.map_err(|error| raised(&error))?))))
+        Ok(Some((index, plain(result))))
     }
 
     fn cancel(&self) {

@@ -4,7 +4,10 @@ use std::{
     ffi::CString,
     fs::File,
     io::{self, Read, Seek, SeekFrom},
-    os::{fd::OwnedFd, unix::net::UnixStream},
+    os::{
+        fd::{OwnedFd, RawFd},
+        unix::net::UnixStream,
+    },
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -16,10 +19,10 @@ use crate::{
     message::{Ready, Report, Request, Run, Setup},
     supervisor::empty,
     sys::{
-        launch::{Launch, Strings},
+        launch::{Launch, Strings, above},
         process::{Child, private_directory, writable_file},
     },
-    wire::{receive, send},
+    wire::{Wire, receive, send},
 };
 
 /// A cold interpreter starts in a tenth of a second; a machine under load takes longer.
@@ -28,6 +31,11 @@ const START_TIMEOUT: Duration = Duration::from_secs(90);
 const ANSWER_SLACK: Duration = Duration::from_secs(90);
 /// To end by itself, when told to.
 const END_TIMEOUT: Duration = Duration::from_secs(3);
+/// Attempts to remove its folder, and the time between them.
+const REMOVALS: u32 = 50;
+const REMOVAL_PAUSE: Duration = Duration::from_millis(10);
+/// Standard streams come before it.
+const FIRST_FREE_FD: RawFd = 3;
 /// Kept of what a supervisor wrote to stderr.
 const LAST_WORDS_BYTES: u64 = 2048;
 
@@ -45,7 +53,11 @@ pub(crate) struct Link {
 
 /// What another thread needs to end a run.
 #[derive(Clone)]
-pub(crate) struct Canceller(Arc<Mutex<UnixStream>>);
+pub(crate) struct Canceller {
+    stream: Arc<UnixStream>,
+    /// Held for the length of a message.
+    sending: Arc<Mutex<()>>,
+}
 
 impl Canceller {
     pub(crate) fn cancel(&self, id: u64) {
@@ -53,8 +65,15 @@ impl Canceller {
         let _ = self.send(&Request::Cancel(id));
     }
 
-    fn send(&self, request: &Request) -> io::Result<()> {
-        send(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner), request)
+    /// Ends the connection, and with it the supervisor, even one that does not listen.
+    pub(crate) fn hang_up(&self) {
+        // Without the lock, which a message that nobody reads may hold.
+        let _ = self.stream.shutdown(std::net::Shutdown::Both);
+    }
+
+    fn send(&self, message: &impl Wire) -> io::Result<()> {
+        let _sending = self.sending.lock().unwrap_or_else(PoisonError::into_inner);
+        send(&mut &*self.stream, message)
     }
 }
 
@@ -64,6 +83,8 @@ impl Link {
     /// Where the setup has no namespaces, its folder is made here, where its parent is still seen.
     pub(crate) fn start(command: &[String], mut setup: Setup) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
+        // Where a trainer has closed its standard descriptors, what it prints must not arrive here.
+        let ours = UnixStream::from(above(ours.into(), FIRST_FREE_FD)?);
         let stderr = writable_file(c"supervisor")?;
         let null = rustix::fs::open(
             "/dev/null",
@@ -86,29 +107,27 @@ impl Link {
             confinement: None,
             tied: false,
         };
-        let scratch = if setup.namespaces {
-            None
-        } else {
-            // Landlock's rules and the program's view of itself are about real paths.
-            Some(private_directory(&std::env::temp_dir().canonicalize()?)?)
-        };
-        setup.scratch = scratch.clone().unwrap_or_default();
         let cgroup = setup.cgroup.clone();
         let pid = launch
             .start()
             .map_err(|(what, error)| io::Error::new(error.kind(), format!("{what}: {error}")))?;
         let mut link = Self {
-            writer: Canceller(Arc::new(Mutex::new(ours.try_clone()?))),
+            writer: Canceller { stream: Arc::new(ours.try_clone()?), sending: Arc::default() },
             reader: ours,
             process: Some(Child::new(pid, false)?),
             stderr,
-            scratch,
+            scratch: None,
             cgroup,
             next_id: 0,
             ready: Ready::default(),
         };
-        send(&mut *link.writer.0.lock().unwrap_or_else(PoisonError::into_inner), &setup)?;
-        link.reader.set_read_timeout(Some(START_TIMEOUT))?;
+        if !setup.namespaces {
+            let folder = scratch_folder()?;
+            setup.scratch.clone_from(&folder);
+            link.scratch = Some(folder);
+        }
+        link.set_timeout(START_TIMEOUT)?;
+        link.writer.send(&setup)?;
         link.ready = match receive(&mut link.reader) {
             Ok(Some(ready)) => ready,
             Ok(None) => return Err(link.gave_up("it ended at its start")),
@@ -119,6 +138,12 @@ impl Link {
         } else {
             Err(io::Error::other(link.ready.failed.clone()))
         }
+    }
+
+    /// Bounds every wait for the supervisor, which somebody may have stopped.
+    fn set_timeout(&self, timeout: Duration) -> io::Result<()> {
+        self.reader.set_read_timeout(Some(timeout))?;
+        self.reader.set_write_timeout(Some(timeout))
     }
 
     fn gave_up(&mut self, why: &str) -> io::Error {
@@ -144,10 +169,19 @@ impl Link {
         self.next_id += 1;
         let steps = run.calls.len() as u64 + 2;
         let longest = Duration::from_nanos(run.limits.wall_ns.saturating_mul(steps));
-        self.reader.set_read_timeout(Some(longest.saturating_add(ANSWER_SLACK)))?;
+        self.set_timeout(longest.saturating_add(ANSWER_SLACK))?;
         self.writer.send(&Request::Run(Box::new(run)))?;
         receive(&mut self.reader)?.ok_or_else(|| self.gave_up("the supervisor ended"))
     }
+}
+
+/// A new folder for programs, where Landlock's rules and the program's view of itself are about: a real path.
+fn scratch_folder() -> io::Result<PathBuf> {
+    let parent = std::env::temp_dir();
+    parent.canonicalize().and_then(|parent| private_directory(&parent)).map_err(|error| {
+        let text = format!("make a folder in {} (TMPDIR): {error}", parent.display());
+        io::Error::new(error.kind(), text)
+    })
 }
 
 impl Drop for Link {
@@ -161,8 +195,14 @@ impl Drop for Link {
             drop(process); // killed if it has not ended, and reaped
         }
         if let Some(folder) = &self.scratch {
-            let _ = empty(folder);
-            let _ = std::fs::remove_dir(folder);
+            // If somebody killed the supervisor, its programs may write for a moment longer.
+            for _ in 0..REMOVALS {
+                let _ = empty(folder);
+                if std::fs::remove_dir(folder).is_ok() || !folder.exists() {
+                    break;
+                }
+                std::thread::sleep(REMOVAL_PAUSE);
+            }
         }
         if let Some(folder) = &self.cgroup {
             let _ = std::fs::remove_dir(folder);

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, MutexGuard, PoisonError,
@@ -70,6 +71,8 @@ struct Shared {
     /// Something to do, or the end.
     wake: Condvar,
     protection: Mutex<Option<Protection>>,
+    /// Set before workers are told: what they do counts as cancelled.
+    closing: AtomicBool,
     /// What each worker does now.
     current: Vec<Mutex<Option<Doing>>>,
 }
@@ -97,7 +100,7 @@ pub struct Batch {
 
 #[derive(Default)]
 struct BatchState {
-    finished: Mutex<VecDeque<(u64, Result<ProgramResult, Error>)>>,
+    finished: Mutex<VecDeque<(u64, ProgramResult)>>,
     ready: Condvar,
     pending: AtomicUsize,
     cancelled: AtomicBool,
@@ -116,6 +119,7 @@ impl Pool {
             config,
             queue: Mutex::default(),
             wake: Condvar::new(),
+            closing: AtomicBool::new(false),
             protection: Mutex::new(None),
         });
         let mut first = Some(shared.connect(0)?);
@@ -143,6 +147,7 @@ impl Pool {
 
     /// Ends everything; what is waiting or running comes back as cancelled.
     pub fn close(&self) {
+        self.shared.closing.store(true, Ordering::Relaxed);
         let jobs = {
             let mut queue = lock(&self.shared.queue);
             queue.closed = true;
@@ -150,16 +155,14 @@ impl Pool {
         };
         self.shared.wake.notify_all();
         for job in jobs {
-            job.batch.finish(job.index, Ok(job.program.cancelled()));
+            job.batch.finish(job.index, job.program.cancelled());
         }
         for slot in &self.shared.current {
-            if let Some((batch, id, canceller)) = &*lock(slot) {
-                batch.cancelled.store(true, Ordering::Relaxed);
-                canceller.cancel(*id);
+            if let Some((_, _, canceller)) = &*lock(slot) {
+                canceller.hang_up();
             }
         }
         for thread in lock(&self.threads).drain(..) {
-            // A panic of a worker has been reported with its program.
             let _ = thread.join();
         }
     }
@@ -178,7 +181,7 @@ impl Batch {
         let mut queue = lock(&self.shared.queue);
         if queue.closed {
             drop(queue);
-            self.state.finish(index, Ok(program.cancelled()));
+            self.state.finish(index, program.cancelled());
             return;
         }
         queue.jobs.push_back(Job { batch: Arc::clone(&self.state), index, program });
@@ -187,7 +190,7 @@ impl Batch {
     }
 
     /// The next result, in the order in which they finish; `None` if none comes in time.
-    pub fn next(&self, timeout: Duration) -> Option<(u64, Result<ProgramResult, Error>)> {
+    pub fn next(&self, timeout: Duration) -> Option<(u64, ProgramResult)> {
         let deadline = Instant::now() + timeout;
         let mut finished = lock(&self.state.finished);
         loop {
@@ -223,7 +226,7 @@ impl Batch {
 }
 
 impl BatchState {
-    fn finish(&self, index: u64, result: Result<ProgramResult, Error>) {
+    fn finish(&self, index: u64, result: ProgramResult) {
         lock(&self.finished).push_back((index, result));
         self.ready.notify_all();
     }
@@ -233,7 +236,12 @@ impl Shared {
     /// The life of one worker.
     fn work(&self, index: usize, mut link: Option<Link>) {
         while let Some(job) = self.next_job() {
-            let result = self.serve(index, &mut link, &job);
+            let served = catch_unwind(AssertUnwindSafe(|| self.serve(index, &mut link, &job)));
+            let result = served.unwrap_or_else(|_| {
+                // Its supervisor is gone with it. Somebody waits for the result.
+                *lock(&self.current[index]) = None;
+                job.program.not_run("a fault in the verifier: its worker panicked")
+            });
             job.batch.finish(job.index, result);
         }
     }
@@ -251,28 +259,28 @@ impl Shared {
         }
     }
 
-    fn serve(
-        &self,
-        index: usize,
-        link: &mut Option<Link>,
-        job: &Job,
-    ) -> Result<ProgramResult, Error> {
+    fn serve(&self, index: usize, link: &mut Option<Link>, job: &Job) -> ProgramResult {
         let protection = self.protection_now();
         let level = protection.level();
+        let is_closing = || self.closing.load(Ordering::Relaxed);
+        let cancelled = || job.batch.cancelled.load(Ordering::Relaxed) || is_closing();
         if job.program.limits.processes > 1 && !protection.namespaces {
             // Nothing else counts a program's processes, and no others of the same user.
-            return Ok(job.program.not_run(&format!(
+            return job.program.not_run(&format!(
                 "processes={} needs namespaces, and the isolation here is {protection}",
                 job.program.limits.processes
-            )));
+            ));
         }
         let mut why = String::new();
         for _ in 0..ATTEMPTS {
-            let mut working = match link.take() {
-                Some(link) => link,
-                None => self.connect(index)?,
+            if cancelled() {
+                return job.program.cancelled();
+            }
+            let mut working = match link.take().map_or_else(|| self.connect(index), Ok) {
+                Ok(link) => link,
+                // The pool has had supervisors before: the host lacks something now.
+                Err(error) => return job.program.not_run(&error.to_string()),
             };
-            let cancelled = || job.batch.cancelled.load(Ordering::Relaxed);
             let announce = |link: &Link| {
                 let (id, means) = link.upcoming();
                 *lock(&self.current[index]) = Some((Arc::clone(&job.batch), id, means));
@@ -289,12 +297,15 @@ impl Shared {
                 Ok(mut result) => {
                     *link = Some(working);
                     result.level = level;
-                    return Ok(result);
+                    return result;
                 }
                 Err(Lost(error)) => why = error.to_string(),
             }
         }
-        Ok(job.program.not_run(&format!("the supervisor was lost {ATTEMPTS} times: {why}")))
+        if is_closing() {
+            return job.program.cancelled();
+        }
+        job.program.not_run(&format!("the supervisor was lost {ATTEMPTS} times: {why}"))
     }
 
     fn protection_now(&self) -> Protection {
@@ -342,7 +353,8 @@ impl Shared {
         let mut failures = Vec::new();
         for (namespaces, own_user) in attempts {
             let cgroup = self.make_cgroup(index, &mut reasons);
-            let setup = self.setup(index, namespaces, own_user, seccomp, landlock_abi, cgroup);
+            let setup =
+                self.setup(index, namespaces, own_user, seccomp, landlock_abi, cgroup.clone());
             match Link::start(&config.command, setup) {
                 Ok(link) => {
                     if known.is_none() {
@@ -362,7 +374,11 @@ impl Shared {
                     }
                     return Ok(link);
                 }
-                Err(error) => failures.push(error.to_string()),
+                Err(error) => {
+                    failures.push(error.to_string());
+                    // Nobody may have come to own it.
+                    cgroup.map(fs::remove_dir);
+                }
             }
         }
         // The least confined attempt says best what is wrong with the interpreter itself.

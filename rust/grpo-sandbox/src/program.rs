@@ -12,6 +12,8 @@ use crate::{
 
 /// The longest text of a model's that a message repeats, in characters.
 const QUOTED: usize = 300;
+/// Times that a test is run which somebody killed.
+const RUNS: u32 = 3;
 /// Bytes of random data that mark the end of tests which run beside the program.
 const NONCE_BYTES: usize = 32;
 
@@ -302,11 +304,15 @@ impl Trial<'_> {
         ChildSpec { tier: self.tier, mode, payload: Bytes(payload) }
     }
 
-    /// Does one run, and once more if somebody outside killed it.
+    /// Does one run, and again if somebody outside killed it, which looks as if it had killed itself.
     fn ask(&mut self, run: &Run) -> Result<Report, Lost> {
-        let mut again = true;
-        loop {
+        for attempt in 1.. {
             (self.announce)(self.link);
+            // Who cancelled before that has found nothing to end.
+            if (self.cancelled)() {
+                let solution = ChildReport { fate: Fate::Cancelled, ..ChildReport::default() };
+                return Ok(Report { solution, tester: None });
+            }
             let report = self.link.run(run.clone()).map_err(Lost)?;
             let spent: u64 = [Some(&report.solution), report.tester.as_ref()]
                 .into_iter()
@@ -314,16 +320,18 @@ impl Trial<'_> {
                 .map(|child| child.cpu_ns)
                 .sum();
             self.cpu_left = self.cpu_left.saturating_sub(Duration::from_nanos(spent));
-            let child = &report.solution;
-            let killed = child.fate == Fate::Ended
-                && child.signal == Some(SIGKILL)
-                && child.cpu_ns < run.limits.cpu_ns;
-            let broken = child.fate == Fate::NotStarted;
-            if !(again && (killed && report.tester.is_none() || broken)) {
+            let is_lost = |child: &ChildReport| {
+                let killed = child.fate == Fate::Ended
+                    && child.signal == Some(SIGKILL)
+                    && child.cpu_ns < run.limits.cpu_ns;
+                killed || child.fate == Fate::NotStarted
+            };
+            let lost = is_lost(&report.solution) || report.tester.as_ref().is_some_and(is_lost);
+            if !lost || attempt == RUNS {
                 return Ok(report);
             }
-            again = false;
         }
+        Err(Lost(io::Error::other("no run was made")))
     }
 
     fn stdio(&mut self, cases: &[StdioCase], judge: &Judge) -> Result<(), Lost> {
@@ -707,7 +715,9 @@ fn failure(report: &ChildReport, described: &CaseResult, limits: &Limits) -> Opt
         Fate::BadFrames => return Some(Outcome::BadReply),
         Fate::Ended => {}
     }
-    if report.signal == Some(SIGXCPU) {
+    // The kernel's own count, which only kills, is first where many threads outrun our looks.
+    let outran = report.signal == Some(SIGKILL) && report.cpu_ns >= nanoseconds(limits.cpu);
+    if report.signal == Some(SIGXCPU) || outran {
         return Some(Outcome::CpuExceeded);
     }
     if report.exit_code == Some(0) || report.dismissed {

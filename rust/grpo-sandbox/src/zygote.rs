@@ -168,6 +168,8 @@ impl Zygote {
     /// The interpreter's own size cannot be found.
     pub fn serve(self) -> io::Result<Assignment> {
         let base = process::address_space()?;
+        // Compiled once: in a child it would write all over the memory that it shares with this process.
+        let mut filters = ChildFilters::new(self.seccomp)?;
         let mut control = File::from(self.control);
         control.write_all(&[STARTED])?;
         loop {
@@ -177,7 +179,7 @@ impl Zygote {
                 control.write_all(&pid.to_le_bytes())?;
                 continue;
             }
-            let began = begin(&birth, &files, base, &self.scratch, self.seccomp, self.counted);
+            let began = begin(&birth, &files, base, &self.scratch, &mut filters, self.counted);
             // Their numbers are the child's own now, or closed.
             mem::forget(files);
             mem::forget(control);
@@ -191,6 +193,22 @@ impl Zygote {
             let Ok(payload) = payload else { process::leave(1) };
             return Ok(Assignment { mode: birth.mode, payload });
         }
+    }
+}
+
+/// What children add to the zygote's filters.
+struct ChildFilters {
+    single: Filters,
+    may_fork: Filters,
+}
+
+impl ChildFilters {
+    fn new(seccomp: bool) -> io::Result<Self> {
+        let build = |may_fork| {
+            let filters = if seccomp { Filters::child(may_fork) } else { Ok(Filters::none()) };
+            filters.map_err(io::Error::other)
+        };
+        Ok(Self { single: build(false)?, may_fork: build(true)? })
     }
 }
 
@@ -244,7 +262,7 @@ fn begin(
     files: &[OwnedFd],
     base: u64,
     scratch: &std::path::Path,
-    seccomp: bool,
+    filters: &mut ChildFilters,
     counted: bool,
 ) -> io::Result<()> {
     process::arrange_descriptors(files)?;
@@ -265,12 +283,9 @@ fn begin(
     if forks {
         rustix::process::setsid()?;
     }
-    if seccomp {
-        let mut filters = Filters::child(forks).map_err(io::Error::other)?;
-        filters.set_own_pid(process::own_pid().unsigned_abs());
-        filters.install()?;
-    }
-    Ok(())
+    let filters = if forks { &mut filters.may_fork } else { &mut filters.single };
+    filters.set_own_pid(process::own_pid().unsigned_abs());
+    filters.install()
 }
 
 fn first_frame() -> io::Result<Vec<u8>> {

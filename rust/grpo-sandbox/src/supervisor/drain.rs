@@ -69,6 +69,8 @@ pub(super) struct Frames {
     pub(super) socket: Option<OwnedFd>,
     /// What has been read and not yet been a whole frame.
     partial: Vec<u8>,
+    /// How much of that has been taken.
+    taken: usize,
     /// Bytes of all frames together.
     left: usize,
     too_long: bool,
@@ -76,7 +78,7 @@ pub(super) struct Frames {
 
 impl Frames {
     pub(super) fn new(socket: OwnedFd, cap: usize) -> Self {
-        Self { socket: Some(socket), partial: Vec::new(), left: cap, too_long: false }
+        Self { socket: Some(socket), partial: Vec::new(), taken: 0, left: cap, too_long: false }
     }
 
     /// More than was allowed; nothing after it is read.
@@ -84,13 +86,16 @@ impl Frames {
         self.too_long
     }
 
-    /// Whether the end came in the middle of a frame.
+    /// Whether what has come ends in the middle of a frame. Of a process that has ended, nothing more comes.
     pub(super) fn is_torn(&self) -> bool {
-        self.socket.is_none() && !self.partial.is_empty()
+        self.taken < self.partial.len()
     }
 
     /// Reads what is there without waiting.
     pub(super) fn drain(&mut self) -> io::Result<()> {
+        // Here and not after each frame, or a pipe full of small ones would be moved for each of them.
+        self.partial.drain(..self.taken);
+        self.taken = 0;
         let mut chunk = [0; 16 << 10];
         while let Some(socket) = self.socket.as_ref().filter(|_| !self.too_long) {
             match read(socket, &mut chunk)? {
@@ -111,26 +116,29 @@ impl Frames {
 
     /// Takes the one byte that comes before the frames.
     pub(super) fn first_byte(&mut self) -> Option<u8> {
-        let byte = *self.partial.first()?;
-        self.partial.remove(0);
+        let byte = *self.partial.get(self.taken)?;
+        self.taken += 1;
         Some(byte)
     }
 
     /// Takes all that is there, whole or not.
     pub(super) fn rest(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.partial)
+        let rest = self.partial.split_off(self.taken);
+        self.partial.clear();
+        self.taken = 0;
+        rest
     }
 
     /// Takes the next whole frame.
     pub(super) fn next_frame(&mut self) -> Option<Vec<u8>> {
-        let (length, rest) = self.partial.split_first_chunk::<4>()?;
+        let (length, rest) = self.partial[self.taken..].split_first_chunk::<4>()?;
         let length = u32::from_le_bytes(*length) as usize;
         if length > rest.len() {
             self.too_long |= length - rest.len() > self.left;
             return None;
         }
         let frame = rest[..length].to_vec();
-        self.partial.drain(..4 + length);
+        self.taken += 4 + length;
         Some(frame)
     }
 }

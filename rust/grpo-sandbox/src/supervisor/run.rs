@@ -35,6 +35,8 @@ use crate::{
 
 /// Kept of stderr: enough for a traceback.
 const STDERR_TAIL_BYTES: usize = 8 << 10;
+/// For what every child says, however little a program may write.
+const LEAST_CHANNEL_BYTES: usize = 64 << 10;
 /// The longest sleep between two looks at the CPU clock.
 const LOOK: Duration = Duration::from_millis(50);
 /// The shortest, near the end of the CPU limit.
@@ -43,6 +45,10 @@ const LEAST_LOOK: Duration = Duration::from_millis(2);
 const CPU_SLACK_S: u64 = 2;
 /// A tester ends soon after the solution it asks has ended.
 const GRACE: Duration = Duration::from_secs(10);
+/// Frames of one process; each becomes a result in the trainer's memory.
+const MAX_ANSWERS: usize = 10_000;
+/// A solution sees at once that its tester has ended.
+const DISMISSAL: Duration = Duration::from_millis(500);
 /// Brought back of one file that a command made.
 const MAX_OUTPUT_FILE_BYTES: u64 = 256 << 20;
 /// Where the kernel does not count them for us, and there is a `/proc` to look at.
@@ -79,6 +85,7 @@ struct Process {
     begun: Instant,
     /// Since when it has nothing left to do.
     grace: Option<Instant>,
+    /// Ended by us, through no fault of its own.
     dismissed: bool,
     ended: bool,
     report: ChildReport,
@@ -163,6 +170,24 @@ impl Runner<'_> {
         steps: u64,
         more: &[BorrowedFd<'_>],
     ) -> io::Result<Process> {
+        let was_warm = self.zygotes.is_warm(spec.tier);
+        match self.try_start(spec, talk, stdin, limits, steps, more) {
+            // Somebody killed the interpreter: once more with another. It may have forked before its
+            // end, so the pipes are others too; an unknown child meets the end of the old ones.
+            Err(_) if was_warm => self.try_start(spec, talk, stdin, limits, steps, more),
+            answer => answer,
+        }
+    }
+
+    fn try_start(
+        &mut self,
+        spec: &ChildSpec,
+        talk: Talk,
+        stdin: &OwnedFd,
+        limits: &RunLimits,
+        steps: u64,
+        more: &[BorrowedFd<'_>],
+    ) -> io::Result<Process> {
         let (stdout, child_stdout) = pipe_to_us()?;
         let (stderr, child_stderr) = pipe_to_us()?;
         let (channel, theirs) =
@@ -187,7 +212,8 @@ impl Runner<'_> {
         files.extend_from_slice(more);
         let child = self.zygotes.fork(spec.tier, &birth, &files)?;
         let mut process = Process::new(child, talk, stdout, stderr, limits);
-        process.frames = Some(Frames::new(channel, usize_of(limits.output_bytes)));
+        let cap = usize_of(limits.output_bytes).max(LEAST_CHANNEL_BYTES);
+        process.frames = Some(Frames::new(channel, cap));
         process.queue(&spec.payload.0);
         process.send()?;
         Ok(process)
@@ -448,9 +474,10 @@ impl Process {
         }
     }
 
-    /// Ends it because nobody needs it any more, which says nothing about it.
+    /// Ends what nobody asks any more, if it does not end by itself: how it ends says what became of it.
     fn dismiss(&mut self) {
-        if !self.ended && !self.dismissed {
+        let since = *self.grace.get_or_insert_with(Instant::now);
+        if self.report.fate == Fate::Ended && since.elapsed() > DISMISSAL {
             self.dismissed = true;
             self.child.kill();
         }
@@ -505,6 +532,10 @@ impl Process {
                 cpu_ns: nanoseconds(cpu.saturating_sub(self.step.1)),
                 wall_ns: nanoseconds(now - self.step.0),
             });
+            if self.report.answers.len() > MAX_ANSWERS {
+                self.end(Fate::BadFrames);
+                return Ok(());
+            }
             if self.talk == Talk::Lockstep {
                 if self.due == 0 {
                     self.end(Fate::BadFrames);
@@ -531,8 +562,11 @@ impl Process {
 
     fn finish(mut self) -> ChildReport {
         let wall = self.begun.elapsed();
-        if self.frames.as_ref().is_some_and(Frames::is_torn) && self.report.fate == Fate::Ended {
-            self.report.fate = Fate::BadFrames;
+        // It may have ended before anybody looked at how much it wrote.
+        let frames_over = self.frames.as_ref().is_some_and(Frames::is_over);
+        let is_over = self.stdout.is_over() || self.stderr.is_over() || frames_over;
+        if is_over && self.report.fate == Fate::Ended {
+            self.report.fate = Fate::Output;
         }
         if !self.started && self.report.fate == Fate::Ended {
             // It never came to run the program, so it says nothing about it.
@@ -541,9 +575,14 @@ impl Process {
         }
         self.child.kill();
         if let Some(ended) = self.child.reap() {
-            self.report.dismissed = self.dismissed && ended.signal == Some(libc::SIGKILL);
+            self.report.dismissed = self.dismissed;
             self.report.exit_code = ended.exit_code;
             self.report.signal = ended.signal;
+            // A signal may come at any time, from anybody; the program itself does not stop in a frame.
+            let is_torn = self.frames.as_ref().is_some_and(Frames::is_torn);
+            if is_torn && ended.signal.is_none() && self.report.fate == Fate::Ended {
+                self.report.fate = Fate::BadFrames;
+            }
             self.report.cpu_ns = nanoseconds(ended.cpu);
             self.report.peak_bytes = ended.peak_rss;
         } else {

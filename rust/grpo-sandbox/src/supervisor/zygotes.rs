@@ -66,33 +66,33 @@ impl Zygotes {
         Ok(())
     }
 
-    /// Starts a child of the tier's interpreter, and the interpreter if there is none that works.
+    fn index(&self, tier: u8) -> usize {
+        usize::from(tier).min(self.tiers.len().saturating_sub(1))
+    }
+
+    /// Whether the tier's interpreter has been started.
+    pub(super) fn is_warm(&self, tier: u8) -> bool {
+        self.tiers.get(self.index(tier)).is_some_and(Option::is_some)
+    }
+
+    /// Starts a child of the tier's interpreter, which is started if there is none, and ended if it fails.
     pub(super) fn fork(
         &mut self,
         tier: u8,
         birth: &Birth,
         files: &[BorrowedFd<'_>],
     ) -> io::Result<Child> {
-        let index = usize::from(tier).min(self.tiers.len().saturating_sub(1));
+        let index = self.index(tier);
         let slot = self.tiers.get_mut(index).ok_or_else(|| io::Error::other("no interpreter"))?;
-        let mut is_new = false;
-        loop {
-            let zygote = if let Some(zygote) = slot.take() {
-                zygote
-            } else {
-                is_new = true;
-                let tier = &self.setup.tiers[index];
-                Zygote::start(&self.setup, tier, &self.scratch, &self.writable)?
-            };
-            match zygote.fork(birth, files) {
-                Ok(child) => {
-                    *slot = Some(zygote);
-                    return Ok(child);
-                }
-                Err(error) if is_new => return Err(error),
-                Err(_) => {} // somebody killed it: once more with another
-            }
-        }
+        let zygote = if let Some(zygote) = slot.take() {
+            zygote
+        } else {
+            let tier = &self.setup.tiers[index];
+            Zygote::start(&self.setup, tier, &self.scratch, &self.writable)?
+        };
+        let child = zygote.fork(birth, files)?;
+        *slot = Some(zygote);
+        Ok(child)
     }
 }
 

@@ -51,8 +51,8 @@ pub(crate) struct Launch {
     pub(crate) confinement: Option<Confinement>,
     /// Whether the kernel tells the parent of its end, and ends it with the parent's thread.
     ///
-    /// A child that does neither is invisible to everybody else's `wait` in this process, and its
-    /// life is not bound to that of the thread which happened to start it.
+    /// The life of a child that does neither is not bound to that of the thread which happened to start it.
+    /// Once it has executed, anybody's `wait` in this process may reap it all the same.
     pub(crate) tied: bool,
 }
 
@@ -220,7 +220,7 @@ extern "C" fn child(shared: *mut libc::c_void) -> i32 {
 const CLOSE_RANGE_CLOEXEC: libc::c_long = 4;
 
 /// The same file at a number from `first` on.
-fn above(fd: OwnedFd, first: RawFd) -> io::Result<OwnedFd> {
+pub(crate) fn above(fd: OwnedFd, first: RawFd) -> io::Result<OwnedFd> {
     if fd.as_raw_fd() >= first {
         return Ok(fd);
     }

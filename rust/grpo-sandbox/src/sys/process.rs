@@ -15,6 +15,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Signal, pidfd_send_signal};
+
 use super::launch;
 
 /// For killed processes to end.
@@ -70,9 +72,13 @@ impl Child {
         self.exit.as_fd()
     }
 
-    /// Kills the child and its group. Until the child is reaped its number is nobody else's.
+    /// Kills the child and its group. By descriptor first: the trainer may reap what it did not start,
+    /// and the number of a child that is reaped may be another's.
     pub(crate) fn kill(&self) {
-        kill(self.pid, self.is_leader);
+        let is_ours = pidfd_send_signal(&self.exit, Signal::KILL).is_ok();
+        if is_ours && self.is_leader {
+            kill(self.pid, true);
+        }
     }
 
     /// CPU time of all its threads so far; zero once it has ended.

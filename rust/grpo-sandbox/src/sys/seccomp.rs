@@ -139,8 +139,8 @@ impl Filters {
         Ok(Self(filters))
     }
 
-    /// What a child adds: no processes of its own, no signals to others, no further filters, and
-    /// its life stays tied to the supervisor's.
+    /// What a child adds: no processes of its own, no signals to others, no further filters; it stays
+    /// in its group, and its life tied to the supervisor's.
     pub(crate) fn child(may_fork: bool) -> Result<Self, seccompiler::Error> {
         let mut rules = own_signals()?;
         if may_fork {
