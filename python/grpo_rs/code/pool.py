@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import sysconfig
 from collections.abc import Sequence
 from functools import cache
-from importlib import resources
+from importlib import metadata, resources
 from pathlib import Path
 from typing import Any
 
@@ -63,38 +64,60 @@ def harness_source() -> str:
     return (resources.files("grpo_rs.code") / "child" / "harness.py").read_text(encoding="utf-8")
 
 
-def tiers(packages: tuple[str, ...]) -> list[tuple[list[str], list[str]]]:
-    """The warm interpreters, the smallest first: modules to import, and where they lie."""
-    found: list[tuple[list[str], list[str]]] = [(list(LEAN), []), (list(COMMON), []), (list(FULL), [])]
-    names: list[str] = []
-    folders: list[str] = []
+def tiers(packages: tuple[str, ...]) -> list[Tier]:
+    """The warm interpreters, the smallest first."""
+    found: list[Tier] = [(list(LEAN), [], []), (list(COMMON), [], []), (list(FULL), [], [])]
+    modules: list[str] = []
+    files: list[Path] = []
     for name in packages:
-        folder = _folder(name)
-        if folder is not None:
-            names.append(name)
-            if name == "numpy":
-                names.append("numpy.random")  # loaded on demand, from a state that is not the same each time
-            folders.append(folder)
+        parts = _files(name)
+        if parts is not None:
+            # `numpy.random` is loaded on demand, and then from a state that is not the same each time.
+            modules += [name, "numpy.random"] if name == "numpy" else [name]
+            files += parts
         elif packages != DEFAULT_PACKAGES:
             raise InputError(f"packages: {name!r} cannot be imported here; install it, or leave it out")
-    if names:
-        found.append(([*FULL, *names], list(dict.fromkeys(folders))))
+    if modules:
+        folders = dict.fromkeys(str(path.parent) for path in files)
+        readable = dict.fromkeys(str(path) for path in files)
+        found.append(([*FULL, *modules], list(folders), list(readable)))
     return found
 
 
+# Modules to import; folders for sys.path; the files and folders in those that may be read.
+Tier = tuple[list[str], list[str], list[str]]
+
 DEFAULT_PACKAGES = ("numpy",)
 
+REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)([^;]*)(?:;(.*))?")
 
-def _folder(package: str) -> str | None:
-    """Where a package is imported from; None if it is not there."""
+
+def _files(package: str) -> list[Path] | None:
+    """The files and folders of a package and of all that it requires; None if it is not there."""
     try:
         spec = importlib.util.find_spec(package.partition(".")[0])
     except (ImportError, ValueError):
         return None
     if spec is None or spec.origin is None:
         return None
-    place = Path(spec.origin).resolve()
-    if place.is_relative_to(sysconfig.get_path("stdlib")) and "site-packages" not in place.parts:
-        return str(Path(sysconfig.get_path("stdlib")))
-    # The package's folder, or the file of a module, lies in the folder to search.
-    return str(place.parents[1] if spec.submodule_search_locations else place.parent)
+    origin = Path(spec.origin)
+    files = [origin.parent if spec.submodule_search_locations else origin]
+    pending, seen = [package.partition(".")[0]], set[str]()
+    while pending:
+        name = pending.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        try:
+            distribution = metadata.distribution(name)
+        except metadata.PackageNotFoundError:
+            continue  # known by another name than its module's: what it requires must be named too
+        tops = {Path(str(file)).parts[0] for file in distribution.files or ()}
+        files += [Path(str(distribution.locate_file(top))) for top in tops if top != ".."]
+        for requirement in distribution.requires or ():
+            match = REQUIREMENT.match(requirement)
+            # A marker that speaks of an extra is of something that was not asked for.
+            if match and "extra" not in (match[3] or ""):
+                pending.append(match[1])
+    stdlib = Path(sysconfig.get_path("stdlib"))
+    return [path for path in files if path.exists() and path.parent != stdlib]

@@ -164,7 +164,7 @@ impl CodePool {
         };
         let python: String = required("python")?.extract()?;
         let module: String = required("module")?.extract()?;
-        let tiers: Vec<(Vec<String>, Vec<PathBuf>)> = required("tiers")?.extract()?;
+        let tiers: Vec<(Vec<String>, Vec<PathBuf>, Vec<PathBuf>)> = required("tiers")?.extract()?;
         let interpreter =
             Interpreter::python(&python).map_err(|error| raised(&error))?.allow_read(&module);
         let executable = interpreter.executable().to_string_lossy().into_owned();
@@ -179,7 +179,10 @@ impl CodePool {
                 command,
                 interpreter,
                 harness: required("harness")?.extract()?,
-                tiers: tiers.into_iter().map(|(preload, paths)| Tier { preload, paths }).collect(),
+                tiers: tiers
+                    .into_iter()
+                    .map(|(preload, paths, readable)| Tier { preload, paths, readable })
+                    .collect(),
                 executable: Vec::new(),
                 min_level: level("min_isolation", Level::Landlock)?,
                 max_level: level("max_isolation", Level::Cgroup)?,
@@ -218,7 +221,7 @@ impl CodePool {
     fn batch(&self, py: Python<'_>) -> PyResult<CodeBatch> {
         let pool = self.pool(py)?;
         Ok(CodeBatch {
-            batch: Mutex::new(pool.batch()),
+            batch: pool.batch(),
             stop_at_first_failure: self.stop_at_first_failure,
         })
     }
@@ -286,7 +289,7 @@ fn end(py: Python<'_>, pool: Option<(u32, Arc<Pool>)>) {
 /// The programs of one call, and their results.
 #[pyclass(frozen)]
 pub(crate) struct CodeBatch {
-    batch: Mutex<Batch>,
+    batch: Batch,
     stop_at_first_failure: bool,
 }
 
@@ -306,29 +309,28 @@ impl CodeBatch {
             limits: Arc::new(read_limits(limits)?),
             stop_at_first_failure: self.stop_at_first_failure,
         };
-        lock(&self.batch).submit(index, program);
+        self.batch.submit(index, program);
         Ok(())
     }
 
     /// The next program that is done; `None` if none is in time.
-    fn next(&self, py: Python<'_>, timeout_s: f64) -> PyResult<Option<(u64, Result_)>> {
+    fn next(&self, py: Python<'_>, timeout_s: f64) -> Option<(u64, Result_)> {
         let timeout = Duration::try_from_secs_f64(timeout_s).unwrap_or_default();
         let next = if timeout.is_zero() {
-            lock(&self.batch).next(timeout)
+            self.batch.next(timeout)
         } else {
-            py.detach(|| lock(&self.batch).next(timeout))
+            py.detach(|| self.batch.next(timeout))
         };
-        let Some((index, result)) = next else { return Ok(None) };
-        Ok(Some((index, plain(result))))
+        next.map(|(index, result)| (index, plain(result)))
     }
 
     fn cancel(&self) {
-        lock(&self.batch).cancel();
+        self.batch.cancel();
     }
 
     #[getter]
     fn pending(&self) -> usize {
-        lock(&self.batch).pending()
+        self.batch.pending()
     }
 }
 

@@ -12,6 +12,8 @@ wire! {
         pub preload: Vec<String>,
         /// Folders joined to `sys.path`: a `site-packages` for what lies beside the standard library.
         pub paths: Vec<PathBuf>,
+        /// What is in them that may be read.
+        pub readable: Vec<PathBuf>,
     }
 }
 
@@ -125,6 +127,8 @@ wire! {
         /// Nanoseconds of each call, of the whole run if there are none.
         pub(crate) wall_ns: u64,
         pub(crate) cpu_ns: u64,
+        /// Of all calls together.
+        pub(crate) total_cpu_ns: u64,
         pub(crate) memory_bytes: u64,
         pub(crate) output_bytes: u64,
         pub(crate) file_bytes: u64,

@@ -293,6 +293,7 @@ impl Trial<'_> {
         RunLimits {
             wall_ns: nanoseconds(limits.wall.saturating_mul(steps)),
             cpu_ns: nanoseconds(cpu),
+            total_cpu_ns: nanoseconds(self.cpu_left),
             memory_bytes: limits.memory_bytes,
             output_bytes: limits.output_bytes,
             file_bytes: limits.file_bytes,
@@ -397,6 +398,9 @@ impl Trial<'_> {
         entry_point: &str,
         texts: [&str; 3],
     ) -> Result<(Outcome, String), Lost> {
+        // A program that has left itself no time must not take the checker's.
+        let programs_own = std::mem::replace(&mut self.cpu_left, Duration::MAX);
+        let limits = self.run_limits(1);
         let arguments = Value::Tuple(texts.into_iter().map(Value::from).collect());
         let call = request("call", entry_point, &arguments, &empty_dict());
         let tier = choose_tier(source, self.tiers);
@@ -408,9 +412,10 @@ impl Trial<'_> {
             tester: None,
             stdin: Bytes::default(),
             calls: vec![Bytes(call)],
-            limits: self.run_limits(1),
+            limits,
         };
         let report = self.ask(&run)?.solution;
+        self.cpu_left = programs_own;
         let mut replies = report.answers.iter().map(Reply::of);
         Ok(match (replies.next(), replies.next()) {
             (Some(Reply::Ready), Some(Reply::Value(verdict))) => match verdict.truth() {
@@ -470,7 +475,7 @@ impl Trial<'_> {
             Some(Reply::Raised(raised)) => {
                 let mut result = self.described(report, Some(raised));
                 result.outcome = Some(exception_outcome(&result));
-                self.cases.extend(std::iter::repeat_n(result, cases.len()));
+                self.cases.extend(repeated(result, cases.len()));
                 return;
             }
             reply => {
@@ -483,7 +488,7 @@ impl Trial<'_> {
                         Outcome::RuntimeError
                     })
                 });
-                self.cases.extend(std::iter::repeat_n(result, cases.len()));
+                self.cases.extend(repeated(result, cases.len()));
                 return;
             }
         }
@@ -738,6 +743,12 @@ fn failure(report: &ChildReport, described: &CaseResult, limits: &Limits) -> Opt
     } else {
         exception_outcome(described)
     })
+}
+
+/// The result of a process for each of its cases. What it wrote goes with the last: it may be large.
+fn repeated(result: CaseResult, count: usize) -> impl Iterator<Item = CaseResult> {
+    let bare = CaseResult { stdout: String::new(), stderr: String::new(), ..result.clone() };
+    std::iter::repeat_n(bare, count.saturating_sub(1)).chain((count > 0).then_some(result))
 }
 
 fn exception_outcome(result: &CaseResult) -> Outcome {

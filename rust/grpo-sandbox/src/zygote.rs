@@ -132,7 +132,6 @@ impl Zygote {
         };
         File::open(&setup.probe).map_err(said("read the standard library"))?;
         for (resource, value) in [
-            (libc::RLIMIT_STACK, STACK_BYTES),
             (libc::RLIMIT_NOFILE, DESCRIPTORS),
             (libc::RLIMIT_CORE, 0),
             (libc::RLIMIT_MEMLOCK, 0),
@@ -141,10 +140,12 @@ impl Zygote {
         ] {
             process::set_limit(resource, value)?;
         }
-        let readable: Vec<PathBuf> = setup.readable.iter().chain(&setup.paths).cloned().collect();
+        // The hard limit stays: programs raise it before a deep recursion, and RLIMIT_AS bounds it all the same.
+        process::set_soft_limit(libc::RLIMIT_STACK, STACK_BYTES)?;
         let paths = Paths {
             executable: &[],
-            readable: &readable,
+            readable: &setup.readable,
+            listable: &setup.paths,
             writable: &setup.writable,
             execute_written: false,
         };

@@ -931,6 +931,9 @@ class _Session(_Wire):
         self.answered = True
         self.referents = met
         try:
+            if type(target) is str and reply[:2] == ("raise", "StopIteration"):
+                # It would end an `all(map(...))` of the tests early, and with it what they check.
+                reply = ("raise", "RuntimeError", "the function raised StopIteration", 0, ["RuntimeError"])
             if reply[0] == "raise" and len(reply) in (5, 6):
                 self.write_back(reply[5] if len(reply) == 6 else {})
                 self.throw(reply)
@@ -1146,8 +1149,8 @@ def _add_operators() -> None:
     """Gives handles the operators that run in the solution's process.
 
     Arithmetic and order take two handles. With a value of the tests' they would tell the solution what is
-    expected, and let it answer with whatever makes the assert hold. For the same reason nothing turns a handle
-    into a number.
+    expected, and let it answer with whatever makes the assert hold. For the same reason nothing turns a
+    handle into a number.
     """
 
     def operator(name: str) -> Callable[..., Any]:

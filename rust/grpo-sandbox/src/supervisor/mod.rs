@@ -74,7 +74,7 @@ fn serve(control: &mut UnixStream) -> io::Result<()> {
         }
         process::tie_to_parent()?;
         let visible: Vec<_> = setup.readable.iter().chain(&setup.executable).cloned().collect();
-        let packages = setup.tiers.iter().flat_map(|tier| tier.paths.iter().cloned());
+        let packages = setup.tiers.iter().flat_map(|tier| tier.readable.iter().cloned());
         let visible: Vec<_> = visible.into_iter().chain(packages).collect();
         namespaces::enter_root(&visible, setup.disk_bytes)
             .map_err(|error| layer("a root of its own", &error))?;
@@ -121,8 +121,10 @@ fn work(
                     scratch: &mut scratch,
                     interruption: &mut interruption,
                 };
-                let report = runner.run(&run);
-                if send(control, &report).is_err() {
+                let (report, cleared) = runner.run(&run);
+                // The verdict stands, but the next program would see this one's files: a new
+                // supervisor has a new folder.
+                if send(control, &report).is_err() || cleared.is_err() {
                     break;
                 }
             }

@@ -100,20 +100,15 @@ pub(super) struct Runner<'a> {
 }
 
 impl Runner<'_> {
-    /// Does one run and leaves nothing of it behind.
-    pub(super) fn run(&mut self, run: &Run) -> Report {
+    /// Does one run. Unless nothing of it is left behind, the second part says why: then no other
+    /// program may follow here.
+    pub(super) fn run(&mut self, run: &Run) -> (Report, io::Result<()>) {
         let report = self.try_run(run).unwrap_or_else(|error| {
             let detail = error.to_string();
             let solution = ChildReport { fate: Fate::NotStarted, detail, ..Default::default() };
             Report { solution, tester: None }
         });
-        if let Err(error) = self.scratch.clear() {
-            // The next program would see this one's files.
-            let detail = format!("empty the scratch folder: {error}");
-            let solution = ChildReport { fate: Fate::NotStarted, detail, ..report.solution };
-            return Report { solution, tester: report.tester };
-        }
-        report
+        (report, self.scratch.clear())
     }
 
     fn try_run(&mut self, run: &Run) -> io::Result<Report> {
@@ -196,7 +191,7 @@ impl Runner<'_> {
         let birth = Birth {
             supervisor: process::own_pid(),
             memory_bytes: limits.memory_bytes,
-            cpu_s: (limits.cpu_ns.saturating_mul(steps) / 1_000_000_000)
+            cpu_s: (limits.cpu_ns.saturating_mul(steps).min(limits.total_cpu_ns) / 1_000_000_000)
                 .saturating_add(CPU_SLACK_S),
             file_bytes: limits.file_bytes,
             processes: limits.processes,
@@ -231,6 +226,7 @@ impl Runner<'_> {
         let paths = Paths {
             executable: &self.setup.executable,
             readable: &self.setup.readable,
+            listable: &[],
             writable: self.scratch.landlock_folder(),
             execute_written: true,
         };
@@ -456,8 +452,10 @@ impl Process {
         if wall_left.is_zero() {
             self.end(Fate::Wall);
         }
-        let used = self.child.cpu().saturating_sub(before);
-        let cpu_left = Duration::from_nanos(limits.cpu_ns).saturating_sub(used);
+        let used = self.child.cpu();
+        let cpu_left = Duration::from_nanos(limits.cpu_ns)
+            .saturating_sub(used.saturating_sub(before))
+            .min(Duration::from_nanos(limits.total_cpu_ns).saturating_sub(used));
         if cpu_left.is_zero() {
             self.end(Fate::Cpu);
         }
@@ -600,6 +598,8 @@ impl Process {
 fn pipe_to_us() -> io::Result<(OwnedFd, OwnedFd)> {
     let (ours, theirs) = pipe_with(PipeFlags::CLOEXEC)?;
     rustix::io::ioctl_fionbio(&ours, true)?;
+    // Whoever opens it anew by `/dev/fd` may write, and never take out what was written for us.
+    rustix::fs::fchmod(&theirs, rustix::fs::Mode::from_raw_mode(0o222))?;
     Ok((ours, theirs))
 }
 

@@ -1,7 +1,9 @@
 //! The one folder that programs may write to, empty before each of them.
 
 use std::{
-    fs, io,
+    fs,
+    hash::{BuildHasher, Hasher, RandomState},
+    io,
     os::unix::fs::{MetadataExt, PermissionsExt},
     path::{Path, PathBuf},
 };
@@ -58,7 +60,12 @@ fn used(folder: &Path) -> u64 {
     let (mut bytes, mut entries) = (0_u64, 0_usize);
     let mut pending = vec![folder.to_owned()];
     while let Some(folder) = pending.pop() {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let found = match fs::read_dir(folder) {
+            Ok(found) => found,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue, // just removed
+            Err(_) => return u64::MAX, // a path too long to follow, or no permission: a hiding place
+        };
+        for entry in found.flatten() {
             entries += 1;
             if entries > MAX_ENTRIES {
                 return u64::MAX;
@@ -76,6 +83,8 @@ fn used(folder: &Path) -> u64 {
 /// Empties a folder, however deep it goes: each folder in it gives its contents to the top before it
 /// is removed, so that no path grows and no recursion is needed.
 pub(crate) fn empty(top: &Path) -> io::Result<()> {
+    // Nothing that a program left there has a name with this in it, or a move would fail on it.
+    let unknown = RandomState::new().build_hasher().finish();
     let mut moved = 0_u64;
     loop {
         let mut found = false;
@@ -94,8 +103,7 @@ pub(crate) fn empty(top: &Path) -> io::Result<()> {
                 if is_folder {
                     fs::set_permissions(&inner, fs::Permissions::from_mode(0o700))?;
                     moved += 1;
-                    // Longer than any name that a program can give without knowing the count.
-                    fs::rename(&inner, top.join(format!(".{moved:020}.{}", "moved".repeat(20))))?;
+                    fs::rename(&inner, top.join(format!(".{unknown:016x}.{moved:020}")))?;
                 } else {
                     fs::remove_file(&inner)?;
                 }

@@ -104,7 +104,7 @@ impl Zygote {
             harness: setup.harness.clone(),
             preload: tier.preload.clone(),
             paths: tier.paths.clone(),
-            readable: setup.readable.clone(),
+            readable: setup.readable.iter().chain(&tier.readable).cloned().collect(),
             scratch: scratch.to_owned(),
             writable: writable.to_owned(),
             probe: setup.probe.clone(),

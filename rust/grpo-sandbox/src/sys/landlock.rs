@@ -36,6 +36,8 @@ pub(crate) fn abi_version() -> u32 {
 pub(crate) struct Paths<'a> {
     pub(crate) executable: &'a [PathBuf],
     pub(crate) readable: &'a [PathBuf],
+    /// Folders of which the names may be read, with those beneath.
+    pub(crate) listable: &'a [PathBuf],
     pub(crate) writable: &'a Path,
     /// Whether what is written may be executed: the output of a compiler.
     pub(crate) execute_written: bool,
@@ -50,6 +52,7 @@ pub(crate) fn ruleset(paths: &Paths<'_>, newest: u32) -> Result<Option<OwnedFd>,
         return Ok(None);
     };
     let read = make_bitflags!(AccessFs::{ReadFile | ReadDir});
+    let list = make_bitflags!(AccessFs::{ReadDir});
     let execute = make_bitflags!(AccessFs::{ReadFile | ReadDir | Execute});
     let null = make_bitflags!(AccessFs::{ReadFile | WriteFile | Truncate});
     let special = make_bitflags!(AccessFs::{MakeChar | MakeBlock | MakeSock | MakeFifo | IoctlDev});
@@ -72,6 +75,7 @@ pub(crate) fn ruleset(paths: &Paths<'_>, newest: u32) -> Result<Option<OwnedFd>,
         .create()?
         .add_rules(path_beneath_rules(paths.executable, execute & handled))?
         .add_rules(path_beneath_rules(paths.readable, read & handled))?
+        .add_rules(path_beneath_rules(paths.listable, list & handled))?
         .add_rules(path_beneath_rules(READABLE_DEVICES, read & handled))?
         .add_rules(path_beneath_rules(["/dev/null"], null & handled))?
         .add_rules(path_beneath_rules([paths.writable], write & handled))?;

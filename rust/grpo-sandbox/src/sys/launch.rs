@@ -262,13 +262,22 @@ pub(super) fn reset_signals() {
 
 /// Sets both the soft and the hard limit, no higher than the hard limit that is there.
 pub(super) fn limit(resource: libc::c_long, value: u64) -> io::Result<()> {
+    set_limits(resource, value, true)
+}
+
+/// As [`limit`], but for the hard limit, which stays.
+pub(super) fn soft_limit(resource: libc::c_long, value: u64) -> io::Result<()> {
+    set_limits(resource, value, false)
+}
+
+fn set_limits(resource: libc::c_long, value: u64, hard: bool) -> io::Result<()> {
     let mut pair = [0_u64; 2];
     // SAFETY: the kernel writes one pair of 64-bit numbers (soft, hard) to `pair`.
     check(unsafe {
         libc::syscall(libc::SYS_prlimit64, 0, resource, ptr::null::<u64>(), pair.as_mut_ptr())
     })?;
     let value = value.min(pair[1]);
-    pair = [value, value];
+    pair = [value, if hard { value } else { pair[1] }];
     // SAFETY: the kernel reads one pair of 64-bit numbers from `pair`.
     check(unsafe {
         libc::syscall(libc::SYS_prlimit64, 0, resource, pair.as_ptr(), ptr::null::<u64>())

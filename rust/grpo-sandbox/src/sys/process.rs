@@ -314,6 +314,11 @@ pub(crate) fn set_limit(resource: u32, value: u64) -> io::Result<()> {
     launch::limit(libc::c_long::from(resource), value)
 }
 
+/// Sets the soft limit of this process, no higher than the hard one.
+pub(crate) fn set_soft_limit(resource: u32, value: u64) -> io::Result<()> {
+    launch::soft_limit(libc::c_long::from(resource), value)
+}
+
 /// Enters a Landlock ruleset for good.
 pub(crate) fn enter_landlock(ruleset: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: takes a descriptor and no memory.

@@ -294,6 +294,8 @@ fn arguments() -> Result<Rules, seccompiler::Error> {
     let truncates = |argument: u8| {
         rule(argument, SeccompCmpOp::MaskedEq(bits(libc::O_TRUNC | libc::O_ACCMODE)), libc::O_TRUNC)
     };
+    // The access mode 3 asks Landlock for no right at all, and truncates all the same.
+    let opens_for_nothing = |argument: u8| has(argument, libc::O_ACCMODE);
     let namespaces = [
         libc::CLONE_NEWUSER,
         libc::CLONE_NEWNS,
@@ -308,7 +310,7 @@ fn arguments() -> Result<Rules, seccompiler::Error> {
             libc::SYS_clone,
             namespaces.into_iter().map(|flag| has(0, flag)).collect::<Result<Vec<_>, _>>()?,
         ),
-        (libc::SYS_openat, vec![truncates(2)?]),
+        (libc::SYS_openat, vec![truncates(2)?, opens_for_nothing(2)?]),
         // Unnamed stream pairs (asyncio's wake-up) reach nobody; datagram pairs can be given an address.
         (
             libc::SYS_socketpair,
@@ -343,7 +345,7 @@ fn arguments() -> Result<Rules, seccompiler::Error> {
         (libc::SYS_ioctl, vec![equals(1, FIOSETOWN)?, equals(1, SIOCSPGRP)?, equals(1, TIOCSTI)?]),
     ]);
     #[cfg(target_arch = "x86_64")]
-    rules.insert(libc::SYS_open, vec![truncates(1)?]);
+    rules.insert(libc::SYS_open, vec![truncates(1)?, opens_for_nothing(1)?]);
     Ok(rules)
 }
 
