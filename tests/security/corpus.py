@@ -23,6 +23,7 @@ OUTCOMES = frozenset(
         *("KILLED_BY_SIGNAL", "FORBIDDEN", "NO_PROGRAM", "NO_ENTRY_POINT", "BAD_REPLY", "COMPILE_ERROR"),
     )
 )
+WITHOUT_NAMESPACES = ("landlock", "abi1")
 NOT_SCORABLE = frozenset(("NOT_RUN", "TESTS_INVALID", "CANCELLED"))
 # What follows a payload that is not about values: an answer that is wrong.
 WRONG_ANSWER = """
@@ -160,6 +161,11 @@ def _answered(answers, outcomes, met, *, split):
     if split and not met:  # what a solution prints is not always kept beside the tester's verdict
         return True
     return bool(met) and met <= words and all(answer & met for answer in answers if answer & words)
+
+
+def applies(payload, level):
+    """Whether a level can run it: several processes need namespaces, which count them."""
+    return payload.group != "many" or level not in WITHOUT_NAMESPACES
 
 
 def supported(payload):

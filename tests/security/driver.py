@@ -440,6 +440,7 @@ def main(level, *ids):
         import grpo_rs as g
 
         payloads = [payload for payload in corpus.load_all() if corpus.supported(payload)]
+        payloads = [payload for payload in payloads if corpus.applies(payload, level)]
         payloads = [payload for payload in payloads if not ids or payload.id in ids]
         for group in corpus.GROUPS:
             chosen = [payload for payload in payloads if payload.group == group]

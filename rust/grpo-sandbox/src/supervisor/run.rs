@@ -37,6 +37,9 @@ use crate::{
 const STDERR_TAIL_BYTES: usize = 8 << 10;
 /// For what every child says, however little a program may write.
 const LEAST_CHANNEL_BYTES: usize = 64 << 10;
+/// For so long after its start a program that nobody talks to is only waited for. Most end sooner, and what they
+/// wrote is then read at once instead of piece by piece.
+const UNDISTURBED: Duration = Duration::from_millis(3);
 /// The longest sleep between two looks at the CPU clock.
 const LOOK: Duration = Duration::from_millis(50);
 /// The shortest, near the end of the CPU limit.
@@ -333,10 +336,16 @@ fn end_all(processes: &mut [Process], fate: Fate) {
 /// Sleeps until something happens; whether it is a message of the trainer's.
 fn wait(processes: &[Process], interruption: &Interruption, pause: Duration) -> io::Result<bool> {
     let mut set = Vec::with_capacity(8);
+    let mut pause = pause;
     let control = interruption.sources();
     set.extend(control.iter().map(|source| PollFd::from_borrowed_fd(*source, PollFlags::IN)));
     for process in processes.iter().filter(|process| !process.ended) {
         set.push(PollFd::from_borrowed_fd(process.child.exit_fd(), PollFlags::IN));
+        let left = UNDISTURBED.saturating_sub(process.begun.elapsed());
+        if process.talk == Talk::Last && process.unsent.is_empty() && !left.is_zero() {
+            pause = pause.min(left);
+            continue;
+        }
         for pipe in [&process.stdout.pipe, &process.stderr.pipe].into_iter().flatten() {
             set.push(PollFd::new(pipe, PollFlags::IN));
         }

@@ -3,7 +3,7 @@
 # kind: fn
 # attempts: one byte of a long frame now and then, so that a timeout between bytes never strikes
 # detect: no verdict
-# refused-by: limit TIMED_OUT
+# refused-by: limit TIMED_OUT/BAD_REPLY
 # bare: not applicable (needs the harness it is for)
 # group: wait
 # prelude: channel

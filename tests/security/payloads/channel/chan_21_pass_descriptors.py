@@ -3,7 +3,7 @@
 # kind: any
 # attempts: SCM_RIGHTS over every descriptor it has (sendmsg on the channel)
 # detect: evidence
-# refused-by: kernel ENOTSOCK, ENOTSOCK/EBADF
+# refused-by: seccomp EPERM
 # bare: not applicable
 import array, ctypes
 class IOV(ctypes.Structure): _fields_ = [("base", ctypes.c_char_p), ("length", ctypes.c_size_t)]

@@ -3,7 +3,7 @@
 # kind: any
 # attempts: thousands of threads
 # detect: evidence (more than 512)
-# refused-by: rlimit RuntimeError/ENOMEM/EAGAIN
+# refused-by: limit MEMORY_EXCEEDED | namespaces RuntimeError/ENOMEM/EAGAIN
 # bare: refused by the test machine (its limit on memory)
 # group: burn
 import threading, time
