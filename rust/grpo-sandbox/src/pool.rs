@@ -420,6 +420,8 @@ impl Shared {
             ("MKL_NUM_THREADS", "1"),
             // Arrays that grow and shrink would otherwise leave the heap in pieces.
             ("MALLOC_ARENA_MAX", "1"),
+            // Each function that a child is the first to call would be looked up in it, a dozen page faults.
+            ("LD_BIND_NOW", "1"),
         ];
         Setup {
             command: config

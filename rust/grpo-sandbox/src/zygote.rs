@@ -168,9 +168,10 @@ impl Zygote {
     /// # Errors
     /// The interpreter's own size cannot be found.
     pub fn serve(self) -> io::Result<Assignment> {
-        let base = process::address_space()?;
         // Compiled once: in a child it would write all over the memory that it shares with this process.
         let mut filters = ChildFilters::new(self.seccomp)?;
+        process::settle_heap();
+        let base = process::address_space()?;
         let mut control = File::from(self.control);
         control.write_all(&[STARTED])?;
         loop {
@@ -184,6 +185,8 @@ impl Zygote {
             // Their numbers are the child's own now, or closed.
             mem::forget(files);
             mem::forget(control);
+            // To free them would cost the copy of a page each.
+            mem::forget((filters, self.scratch));
             let mut answers = File::from(inherited(CHANNEL_OUT));
             if let Err(error) = began {
                 let _ = answers.write_all(&[&[FAILED], error.to_string().as_bytes()].concat());
