@@ -13,7 +13,7 @@ that covers, and what it does not, is listed in SECURITY.md.
 - `cases`: the kinds of tests. `lowering`: asserts as calls with values.
 - `rows`: data sets' rows as programs and tests. `columns`: those as tests to be run.
 - `runner`: the pool of workers, limits, streaming. `results`: what comes back.
-- `isolation`: the two scales.
+- `isolation`: the two scales. `languages`: other languages than Python.
 """
 
 from grpo_rs.code.cases import (
@@ -30,6 +30,7 @@ from grpo_rs.code.cases import (
     unittest_tests,
 )
 from grpo_rs.code.isolation import IsolationLevel, Protection
+from grpo_rs.code.languages import Language
 from grpo_rs.code.programs import extract_program
 from grpo_rs.code.results import CaseResult, CodeResults, ProgramResult
 from grpo_rs.code.rows import CallCase
@@ -45,6 +46,7 @@ __all__ = [
     "CodeRunner",
     "Floats",
     "IsolationLevel",
+    "Language",
     "Limits",
     "ProgramResult",
     "Protection",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import math
 import os
 import sys
@@ -14,8 +15,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from grpo_rs import _core
-from grpo_rs.code.cases import Tests
+from grpo_rs.code.cases import StdioTests, Tests
 from grpo_rs.code.isolation import INTEGRITIES, Integrity, IsolationLevel, Protection, is_below
+from grpo_rs.code.languages import PYTHON, Language, check_language, language_options
 from grpo_rs.code.pool import configuration
 from grpo_rs.code.results import CodeResults, ProgramResult, program_result
 from grpo_rs.errors import InputError
@@ -90,7 +92,7 @@ class Limits:
 
 
 class CodeRunner:
-    """Runs Python programs against tests, on all cores, each test in a fresh process of a warm interpreter.
+    """Runs programs against tests, on all cores, each test in a fresh process: for Python, of a warm one.
 
     The workers start with the first program and end with `close`, which `with` calls. Threads may share a
     runner. In a fork of this process it starts workers of its own.
@@ -100,6 +102,8 @@ class CodeRunner:
         workers: programs at a time; None: as many as this process may use CPUs.
         python: the interpreter; by default the one that runs this. Programs have its standard library.
         packages: modules beyond it that programs may import, kept loaded for those that do.
+        languages: what else programs may be in: "c", "cpp", "javascript", "rust", "java", whose tools are
+            looked up in PATH, or a `Language` of your own.
         min_isolation: the least that must hold programs, else `SandboxUnavailable` is raised.
         max_isolation: the most to use of what is there, to see what a weaker machine would do.
         min_integrity: the least that tests must offer: "outside", "split" or "in_process".
@@ -128,6 +132,7 @@ class CodeRunner:
         workers: int | None = None,
         python: str = sys.executable,
         packages: Sequence[str] = ("numpy",),
+        languages: Sequence[str | Language] = (),
         min_isolation: IsolationLevel = IsolationLevel.LANDLOCK,
         max_isolation: IsolationLevel | None = None,
         min_integrity: Integrity = "in_process",
@@ -145,11 +150,13 @@ class CodeRunner:
         self.workers = workers or usable_cpus()
         self.python = python
         self.min_integrity: Integrity = min_integrity
+        self.languages = tuple(languages)
         self._closed = False
         self._options: dict[str, Any] = {
             "workers": workers,
             "python": python,
             "packages": tuple(packages),
+            "languages": self.languages,
             "min_isolation": IsolationLevel(min_isolation),
             "max_isolation": None if max_isolation is None else IsolationLevel(max_isolation),
             "stop_at_first_failure": stop_at_first_failure,
@@ -162,7 +169,8 @@ class CodeRunner:
                 packages=packages,
                 disk_mb=self.limits.disk_mb,
                 memory_mb=self.limits.memory_mb,
-                options=self._options | {"workers": self.workers},
+                options=self._options
+                | {"workers": self.workers, "languages": language_options(languages)},
             )
         )
 
@@ -173,28 +181,31 @@ class CodeRunner:
         layers, level, landlock_abi, reasons, sufficient = self._pool.protection()
         return Protection(dict(layers), IsolationLevel(level), landlock_abi, dict(reasons), sufficient)
 
-    def run(self, programs: Sequence[str], tests: Sequence[Tests]) -> CodeResults:
+    def run(
+        self, programs: Sequence[str], tests: Sequence[Tests], *, language: str | Sequence[str] = PYTHON
+    ) -> CodeResults:
         """Runs each program on its tests, and returns when all are done.
 
         Nothing a program does raises.
 
         Args:
-            programs: Python.
-            tests: one per program.
+            programs: their sources.
+            tests: one per program. Programs in other languages than Python have stdio tests.
+            language: of all programs, or one per program.
 
         Raises:
             SandboxUnavailable: less than `min_isolation` is there; the message says what is missing.
-            InputError: the two differ in length, a test's integrity is below `min_integrity` (nothing is run
-                then), or the runner is closed.
+            InputError: the two differ in length, a language is not among the runner's, a test's integrity is
+                below `min_integrity` (nothing is run then), or the runner is closed.
         """
         results: list[ProgramResult | None] = [None] * len(programs)
-        with closing(self._stream(*self._checked(programs, tests))) as stream:
+        with closing(self._stream(*self._checked(programs, tests, language))) as stream:
             for index, result in stream:
                 results[index] = result
         return CodeResults.of(results)
 
     def stream(
-        self, programs: Iterable[str], tests: Iterable[Tests]
+        self, programs: Iterable[str], tests: Iterable[Tests], *, language: str | Iterable[str] = PYTHON
     ) -> Generator[tuple[int, ProgramResult], None, None]:
         """Yields (index of the program, its result) as programs finish, in any order.
 
@@ -202,29 +213,32 @@ class CodeRunner:
         iterator cancels what it has not yielded.
 
         Args:
-            programs: Python; any iterable, endless or not.
+            programs: their sources; any iterable, endless or not.
             tests: one per program.
+            language: of all programs, or one per program.
 
         Raises:
             SandboxUnavailable, InputError: as `run`, when a program is read.
         """
         self._refuse_closed()
-        return self._stream(programs, tests)
+        return self._stream(programs, tests, language)
 
-    async def run_async(self, programs: Sequence[str], tests: Sequence[Tests]) -> CodeResults:
+    async def run_async(
+        self, programs: Sequence[str], tests: Sequence[Tests], *, language: str | Sequence[str] = PYTHON
+    ) -> CodeResults:
         """`run` for asyncio. Cancelling the task cancels what has not been run."""
         results: list[ProgramResult | None] = [None] * len(programs)
-        async with aclosing(self._stream_async(*self._checked(programs, tests))) as stream:
+        async with aclosing(self._stream_async(*self._checked(programs, tests, language))) as stream:
             async for index, result in stream:
                 results[index] = result
         return CodeResults.of(results)
 
     def stream_async(
-        self, programs: Iterable[str], tests: Iterable[Tests]
+        self, programs: Iterable[str], tests: Iterable[Tests], *, language: str | Iterable[str] = PYTHON
     ) -> AsyncGenerator[tuple[int, ProgramResult], None]:
         """`stream` for asyncio: an asynchronous iterator. Leave it early under `contextlib.aclosing`."""
         self._refuse_closed()
-        return self._stream_async(programs, tests)
+        return self._stream_async(programs, tests, language)
 
     def close(self) -> None:
         """Ends the workers, and what they run; a second call does nothing."""
@@ -252,9 +266,9 @@ class CodeRunner:
         return again, ()
 
     def _stream(
-        self, programs: Iterable[str], tests: Iterable[Tests]
+        self, programs: Iterable[str], tests: Iterable[Tests], language: str | Iterable[str]
     ) -> Generator[tuple[int, ProgramResult], None, None]:
-        flight = _Flight(self, programs, tests)
+        flight = _Flight(self, programs, tests, language)
         try:
             while flight.is_on():
                 result = flight.step(POLL_S)
@@ -264,9 +278,9 @@ class CodeRunner:
             flight.cancel()
 
     async def _stream_async(
-        self, programs: Iterable[str], tests: Iterable[Tests]
+        self, programs: Iterable[str], tests: Iterable[Tests], language: str | Iterable[str]
     ) -> AsyncGenerator[tuple[int, ProgramResult], None]:
-        flight = _Flight(self, programs, tests)
+        flight = _Flight(self, programs, tests, language)
         nap_s = SHORTEST_NAP_S
         try:
             while flight.is_on():
@@ -283,22 +297,33 @@ class CodeRunner:
             flight.cancel()
 
     def _checked(
-        self, programs: Sequence[str], tests: Sequence[Tests]
-    ) -> tuple[Sequence[str], Sequence[Tests]]:
+        self, programs: Sequence[str], tests: Sequence[Tests], language: str | Sequence[str]
+    ) -> tuple[Sequence[str], Sequence[Tests], Sequence[str]]:
         self._refuse_closed()
         if len(programs) != len(tests):
             raise InputError(
                 f"{len(programs)} programs but tests for {len(tests)}: give each program its tests"
             )
-        for index, of_one in enumerate(tests):
-            self._check_tests(index, of_one)
-        return programs, tests
+        languages = [language] * len(programs) if isinstance(language, str) else language
+        if len(languages) != len(programs):
+            raise InputError(
+                f"{len(programs)} programs but languages for {len(languages)}: give one, or one per program"
+            )
+        for index, (of_one, its_language) in enumerate(zip(tests, languages, strict=True)):
+            self._check_tests(index, of_one, its_language)
+        return programs, tests, languages
 
-    def _check_tests(self, index: int, tests: Tests) -> None:
+    def _check_tests(self, index: int, tests: Tests, language: str) -> None:
         if not isinstance(tests, Tests):
             raise TypeError(
                 f"the tests of program {index} are a {type(tests).__name__}: make them with stdio_tests, "
                 "call_tests, assert_tests or unittest_tests"
+            )
+        check_language(language, self.languages, index)
+        if language != PYTHON and not isinstance(tests, StdioTests):
+            raise InputError(
+                f"program {index} is in {language!r}, and its tests are a {type(tests).__name__}: programs "
+                "in other languages than Python have stdio_tests"
             )
         if self.min_integrity != "in_process" and is_below(tests.integrity, self.min_integrity):
             raise InputError(
@@ -314,11 +339,19 @@ class CodeRunner:
 class _Flight:
     """The programs of one stream: which are submitted, and how many are not fetched yet."""
 
-    def __init__(self, runner: CodeRunner, programs: Iterable[str], tests: Iterable[Tests]) -> None:
+    def __init__(
+        self,
+        runner: CodeRunner,
+        programs: Iterable[str],
+        tests: Iterable[Tests],
+        language: str | Iterable[str],
+    ) -> None:
         self._runner = runner
         self._limits = runner.limits.numbers()
         self._batch: _core.CodeBatch = runner._pool.batch()
         self._process = os.getpid()
+        languages = itertools.repeat(language) if isinstance(language, str) else language
+        self._languages = iter(languages)
         self._coming = enumerate(_pairs(programs, tests))
         self._exhausted = False
         self._pending = 0
@@ -363,8 +396,11 @@ class _Flight:
         index, (program, tests) = item
         if not isinstance(program, str):
             raise TypeError(f"program {index} is a {type(program).__name__}, not a str")
-        self._runner._check_tests(index, tests)
-        self._batch.submit(index, program, tests.ready, self._limits)
+        language = next(self._languages, None)
+        if language is None:
+            raise InputError(f"there is no language for program {index}: give one, or one per program")
+        self._runner._check_tests(index, tests, language)
+        self._batch.submit(index, program, tests.ready, self._limits, language)
         self._pending += 1
 
 

@@ -1,12 +1,13 @@
 //! `grpo-sandbox` as classes: tests, a pool of workers, a batch of programs; and the processes' entries.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use grpo_sandbox::{
     Batch, CallCase, CaseResult, Check, Comparator, Error, Interpreter, Judge, Level, Limits,
-    Outcome, Pool, PoolConfig, Program, ProgramResult, StdioCase, Tests, Tier, Zygote,
+    Outcome, Pool, PoolConfig, Program, ProgramResult, StdioCase, Tests, Tier, Toolchain, Zygote,
 };
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
@@ -39,6 +40,19 @@ type LimitNumbers = (f64, f64, u32, u32, u32, u32, f64);
 /// Entry point, args, kwargs, check, expected, rel, abs.
 type Call<'py> =
     (String, Bound<'py, PyTuple>, Bound<'py, PyDict>, String, Bound<'py, PyAny>, f64, f64);
+/// Name, source file, compile, outputs, run, environment, paths, whether memory is what is written to.
+type LanguageParts = (
+    String,
+    String,
+    Vec<String>,
+    Vec<String>,
+    Vec<String>,
+    Vec<(String, String)>,
+    Vec<PathBuf>,
+    bool,
+);
+/// By name.
+type Toolchains = Arc<HashMap<String, Arc<Toolchain>>>;
 /// Layers, level, Landlock's version, reasons, whether the level suffices.
 type ProtectionParts = (Vec<(&'static str, bool)>, u8, u32, Vec<(String, String)>, bool);
 
@@ -137,6 +151,7 @@ impl CodeTests {
 #[pyclass(frozen)]
 pub(crate) struct CodePool {
     config: PoolConfig,
+    toolchains: Toolchains,
     stop_at_first_failure: bool,
     state: Mutex<State>,
 }
@@ -167,6 +182,7 @@ impl CodePool {
         let tiers: Vec<(Vec<String>, Vec<PathBuf>, Vec<PathBuf>)> = required("tiers")?.extract()?;
         let interpreter =
             Interpreter::python(&python).map_err(|error| raised(&error))?.allow_read(&module);
+        let toolchains = read_languages(required("languages")?.extract()?)?;
         let executable = interpreter.executable().to_string_lossy().into_owned();
         let options = ["-s", "-P", "-S", "-B", "-c", BOOT, &module, "supervisor"];
         let command =
@@ -183,7 +199,10 @@ impl CodePool {
                     .into_iter()
                     .map(|(preload, paths, readable)| Tier { preload, paths, readable })
                     .collect(),
-                executable: Vec::new(),
+                executable: toolchains
+                    .values()
+                    .flat_map(|toolchain| toolchain.paths().cloned())
+                    .collect(),
                 min_level: level("min_isolation", Level::Landlock)?,
                 max_level: level("max_isolation", Level::Cgroup)?,
                 landlock_abi: required("landlock_abi")?
@@ -193,6 +212,7 @@ impl CodePool {
                 cgroup_memory_bytes: megabytes("cgroup_memory_mb")?,
                 cgroup: required("cgroup")?.extract()?,
             },
+            toolchains,
             stop_at_first_failure: required("stop_at_first_failure")?.extract()?,
             state: Mutex::default(),
         })
@@ -222,6 +242,7 @@ impl CodePool {
         let pool = self.pool(py)?;
         Ok(CodeBatch {
             batch: pool.batch(),
+            toolchains: self.toolchains.clone(),
             stop_at_first_failure: self.stop_at_first_failure,
         })
     }
@@ -290,21 +311,38 @@ fn end(py: Python<'_>, pool: Option<(u32, Arc<Pool>)>) {
 #[pyclass(frozen)]
 pub(crate) struct CodeBatch {
     batch: Batch,
+    toolchains: Toolchains,
     stop_at_first_failure: bool,
 }
 
 #[pymethods]
 impl CodeBatch {
     #[expect(clippy::needless_pass_by_value, reason = "it owns the borrowed string")]
+    #[pyo3(signature = (index, source, tests, limits, language = "python"))]
     fn submit(
         &self,
         index: u64,
         source: Text,
         tests: &CodeTests,
         limits: LimitNumbers,
+        language: &str,
     ) -> PyResult<()> {
+        let toolchain = match language {
+            "python" => None,
+            name => Some(self.toolchains.get(name).ok_or_else(|| {
+                input_error(format!(
+                    "program {index} is in {name:?}, which the pool was not told of"
+                ))
+            })?),
+        };
+        if toolchain.is_some() && !matches!(&*tests.0, Tests::Stdio { .. }) {
+            return Err(input_error(format!(
+                "program {index} is in {language:?}: tests of other languages than Python are stdio tests"
+            )));
+        }
         let program = Program {
             source: Arc::from(&*source),
+            toolchain: toolchain.cloned(),
             tests: Arc::clone(&tests.0),
             limits: Arc::new(read_limits(limits)?),
             stop_at_first_failure: self.stop_at_first_failure,
@@ -445,6 +483,34 @@ fn read_limits(numbers: LimitNumbers) -> PyResult<Limits> {
     };
     limits.check().map_err(|error| raised(&error))?;
     Ok(limits)
+}
+
+/// Languages by their names, or as the user describes them.
+fn read_languages(languages: Vec<(String, Option<LanguageParts>)>) -> PyResult<Toolchains> {
+    let mut toolchains = HashMap::new();
+    for (name, parts) in languages {
+        let toolchain = match parts {
+            None => Toolchain::find(&name),
+            Some((_, source_file, compile, outputs, run, environment, paths, reserves)) => {
+                let toolchain = Toolchain {
+                    name: name.clone(),
+                    source_file,
+                    compile,
+                    outputs,
+                    run,
+                    environment,
+                    compile_paths: Vec::new(),
+                    run_paths: Vec::new(),
+                    reserves,
+                };
+                toolchain.complete(&paths)
+            }
+        };
+        let toolchain = toolchain.map_err(|error| raised(&error))?;
+        // What was compiled is found by this name, which may be an alias.
+        toolchains.insert(name.clone(), Arc::new(Toolchain { name, ..toolchain }));
+    }
+    Ok(Arc::new(toolchains))
 }
 
 fn raised(error: &Error) -> PyErr {

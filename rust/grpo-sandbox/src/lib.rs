@@ -21,6 +21,7 @@
 //!
 //! - [`program`], [`pool`]: what is asked and how it is shared out. [`Protection`]: what holds programs.
 //! - `supervisor`, `zygote`, `sys`: the processes. Unsafe code stands in `sys` and nowhere else.
+//! - [`Toolchain`], `compiled`: other languages than Python.
 //! - `value`, `compare`: Python's values and equality; outputs. `extract`, `imports`: texts of models.
 //!
 //! What is covered and what is not is listed in the project's `SECURITY.md`.
@@ -28,6 +29,8 @@
 #![deny(unsafe_code)]
 
 mod compare;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod compiled;
 mod error;
 mod extract;
 mod imports;
@@ -50,6 +53,8 @@ mod supervisor;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 #[expect(unsafe_code, reason = "system calls; nowhere else")]
 mod sys;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod toolchain;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod wire;
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
@@ -74,5 +79,6 @@ pub use {
     pool::{Batch, Pool, PoolConfig},
     program::{CallCase, CaseResult, Integrity, Judge, Program, ProgramResult, StdioCase, Tests},
     supervisor::supervise,
+    toolchain::Toolchain,
     zygote::{Assignment, Preparation, Zygote},
 };

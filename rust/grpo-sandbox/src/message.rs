@@ -29,7 +29,7 @@ wire! {
         pub(crate) tiers: Vec<Tier>,
         /// Files and folders that programs may read.
         pub(crate) readable: Vec<PathBuf>,
-        /// Files and folders that other languages may execute.
+        /// Files and folders that other languages may read and execute, all of them together.
         pub(crate) executable: Vec<PathBuf>,
         /// A file that a program must be able to read, or it was confined too much.
         pub(crate) probe: PathBuf,
@@ -95,8 +95,12 @@ wire! {
         pub(crate) environment: Vec<(String, String)>,
         /// Files to put into the folder of the run.
         pub(crate) files: Vec<(String, Bytes)>,
-        /// Files to bring back, whole.
+        /// Files to bring back, whole: names, or `*` and the end of names.
         pub(crate) outputs: Vec<String>,
+        /// Files and folders that it may read and execute, beside the folder of the run.
+        pub(crate) paths: Vec<PathBuf>,
+        /// Processes and threads of its user at a time, where the limits name no number.
+        pub(crate) tasks: u32,
         /// Whether memory is bounded by what is written to and not by what is reserved: virtual
         /// machines reserve far more than they use.
         pub(crate) reserves: bool,

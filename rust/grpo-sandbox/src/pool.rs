@@ -15,6 +15,7 @@ use std::{
 
 use crate::{
     Error, Interpreter, Level, Program, ProgramResult, Protection,
+    compiled::Compiled,
     link::{Canceller, Link},
     message::{Setup, Tier},
     program::{self, Lost},
@@ -43,7 +44,7 @@ pub struct PoolConfig {
     pub harness: String,
     /// Warm interpreters, the smallest first.
     pub tiers: Vec<Tier>,
-    /// What other languages may execute.
+    /// What other languages may read and execute: [`Toolchain::paths`](crate::Toolchain::paths).
     pub executable: Vec<PathBuf>,
     /// The least that must hold programs.
     pub min_level: Level,
@@ -73,6 +74,7 @@ struct Shared {
     protection: Mutex<Option<Protection>>,
     /// Set before workers are told: what they do counts as cancelled.
     closing: AtomicBool,
+    compiled: Compiled,
     /// What each worker does now.
     current: Vec<Mutex<Option<Doing>>>,
 }
@@ -121,6 +123,7 @@ impl Pool {
             wake: Condvar::new(),
             closing: AtomicBool::new(false),
             protection: Mutex::new(None),
+            compiled: Compiled::default(),
         });
         let mut first = Some(shared.connect(0)?);
         let threads = (0..workers)
@@ -289,6 +292,7 @@ impl Shared {
                 &mut working,
                 &job.program,
                 self.config.tiers.as_slice(),
+                &self.compiled,
                 &announce,
                 &cancelled,
             );

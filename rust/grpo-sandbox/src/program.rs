@@ -4,9 +4,12 @@ use std::{io, sync::Arc, time::Duration};
 
 use crate::{
     Check, Comparator, Level, Limits, Outcome, Value,
+    compiled::{Build, Compiled},
     imports::python_imports,
     link::Link,
-    message::{Answer, ChildReport, ChildSpec, Fate, Mode, Report, Run, RunLimits, Tier},
+    message::{Answer, ChildReport, ChildSpec, Command, Fate, Mode, Report, Run, RunLimits, Tier},
+    sys::process,
+    toolchain::{Toolchain, is_out_of_memory},
     wire::Bytes,
 };
 
@@ -16,6 +19,22 @@ const QUOTED: usize = 300;
 const RUNS: u32 = 3;
 /// Bytes of random data that mark the end of tests which run beside the program.
 const NONCE_BYTES: usize = 32;
+
+/// What a compiler may use: enough for any program that answers a question, and an end for those that
+/// are made to keep it busy.
+const COMPILER: RunLimits = RunLimits {
+    wall_ns: 120_000_000_000,
+    cpu_ns: 30_000_000_000,
+    total_cpu_ns: 30_000_000_000,
+    memory_bytes: 2 << 30,
+    output_bytes: 4 << 20,
+    file_bytes: 64 << 20,
+    processes: 64,
+};
+/// Threads of a program that may have one process.
+const THREADS: u32 = 512;
+/// For those of other programs, where all of them count as the same user's.
+const SPARE: u32 = 4096;
 
 /// One test: what the program reads, and what it must write. `expected` stays in this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -132,8 +151,10 @@ impl Tests {
 /// A program to be judged.
 #[derive(Clone, Debug)]
 pub struct Program {
-    /// Python.
+    /// Its text.
     pub source: Arc<str>,
+    /// What compiles and runs it; `None` for Python, which alone has other tests than [`Tests::Stdio`].
+    pub toolchain: Option<Arc<Toolchain>>,
     /// Its tests, shared by the programs of a group.
     pub tests: Arc<Tests>,
     /// What it may use.
@@ -223,6 +244,7 @@ struct Trial<'a> {
     program: &'a Program,
     tier: u8,
     tiers: &'a [Tier],
+    compiled: &'a Compiled,
     announce: &'a dyn Fn(&Link),
     cancelled: &'a dyn Fn() -> bool,
     /// Left of the CPU time of all tests.
@@ -235,6 +257,7 @@ pub(crate) fn run(
     link: &mut Link,
     program: &Program,
     tiers: &[Tier],
+    compiled: &Compiled,
     announce: &dyn Fn(&Link),
     cancelled: &dyn Fn() -> bool,
 ) -> Result<ProgramResult, Lost> {
@@ -243,18 +266,27 @@ pub(crate) fn run(
         program,
         tier: choose_tier(&program.source, tiers),
         tiers,
+        compiled,
         announce,
         cancelled,
         cpu_left: program.limits.total_cpu,
         cases: Vec::with_capacity(program.tests.count()),
     };
-    match &*program.tests {
-        Tests::Stdio { cases, judge } => trial.stdio(cases, judge)?,
-        Tests::Calls(cases) => trial.calls(cases)?,
-        Tests::Split { source, setup, entry_point, names, unit_lines } => {
+    match (&*program.tests, &program.toolchain) {
+        (Tests::Stdio { cases, judge }, None) => trial.stdio(cases, judge)?,
+        (Tests::Stdio { cases, judge }, Some(toolchain)) => {
+            trial.stdio_of(toolchain, cases, judge)?;
+        }
+        (tests, Some(toolchain)) => {
+            let message = format!("programs in {} have stdin and stdout alone", toolchain.name);
+            let case = CaseResult::new(Outcome::TestsInvalid, message);
+            trial.cases = vec![case; tests.count()];
+        }
+        (Tests::Calls(cases), None) => trial.calls(cases)?,
+        (Tests::Split { source, setup, entry_point, names, unit_lines }, None) => {
             trial.split(source, setup, entry_point.as_deref(), names, unit_lines)?;
         }
-        Tests::Unittest { source, setup } => trial.unittest(source, setup)?,
+        (Tests::Unittest { source, setup }, None) => trial.unittest(source, setup)?,
     }
     Ok(program.result(trial.cases))
 }
@@ -357,6 +389,118 @@ impl Trial<'_> {
         Ok(())
     }
 
+    /// As `stdio`, for another language than Python.
+    fn stdio_of(
+        &mut self,
+        toolchain: &Toolchain,
+        cases: &[StdioCase],
+        judge: &Judge,
+    ) -> Result<(), Lost> {
+        let mut build = None;
+        for case in cases {
+            if let Some(rest) = self.settled() {
+                self.cases.push(rest);
+                continue;
+            }
+            let build = match &build {
+                Some(build) => build,
+                None => build.insert(self.build(toolchain)?),
+            };
+            let files = match build.as_deref() {
+                Some(Build::Made(files)) => files,
+                Some(Build::Failed(result)) => {
+                    self.cases.push((**result).clone());
+                    continue;
+                }
+                None => {
+                    self.cases.push(CaseResult::new(Outcome::Cancelled, "cancelled"));
+                    continue;
+                }
+            };
+            let limits = self.run_limits(1);
+            let words = &toolchain.run;
+            let command = Command {
+                arguments: toolchain.command(words, &self.program.source, limits.memory_bytes),
+                environment: toolchain.environment.clone(),
+                files: files.clone(),
+                outputs: Vec::new(),
+                paths: toolchain.run_paths.clone(),
+                tasks: THREADS + self.others(),
+                reserves: toolchain.reserves,
+            };
+            let run =
+                Run { stdin: Bytes(case.stdin.clone().into_bytes()), ..executed(command, limits) };
+            let report = self.ask(&run)?.solution;
+            let result = self.judge_output(&report, case, judge)?;
+            self.cases.push(result);
+        }
+        Ok(())
+    }
+
+    /// What a program is run from; `None` if it was cancelled meanwhile.
+    fn build(&mut self, toolchain: &Toolchain) -> Result<Option<Arc<Build>>, Lost> {
+        let source = Arc::clone(&self.program.source);
+        if toolchain.compile.is_empty() {
+            let file = (toolchain.file_of(&source), Bytes(source.as_bytes().to_vec()));
+            return Ok(Some(Arc::new(Build::Made(vec![file]))));
+        }
+        let (compiled, cancelled) = (self.compiled, self.cancelled);
+        compiled.get(&toolchain.name, &source, cancelled, || self.compile(toolchain))
+    }
+
+    /// Compiles, and says whether the answer would be the same again.
+    fn compile(&mut self, toolchain: &Toolchain) -> Result<(Build, bool), Lost> {
+        let source = &self.program.source;
+        let others = self.others();
+        let limits = RunLimits { processes: COMPILER.processes + others, ..COMPILER };
+        let command = Command {
+            arguments: toolchain.command(&toolchain.compile, source, limits.memory_bytes),
+            environment: toolchain.environment.clone(),
+            files: vec![(toolchain.file_of(source), Bytes(source.as_bytes().to_vec()))],
+            outputs: toolchain.outputs.clone(),
+            paths: toolchain.compile_paths.clone(),
+            tasks: limits.processes,
+            reserves: true,
+        };
+        // The time is the compiler's and not the program's.
+        let cpu_left = self.cpu_left;
+        let report = self.ask(&executed(command, limits))?.solution;
+        self.cpu_left = cpu_left;
+        let lacks = |output: &String| {
+            !report.outputs.iter().any(|(name, _)| {
+                output.strip_prefix('*').map_or(name == output, |end| name.ends_with(end))
+            })
+        };
+        let why = match report.fate {
+            Fate::Threads => "too many threads".to_owned(),
+            Fate::NotStarted => return Ok((unbuilt(Outcome::NotRun, &report.detail), false)),
+            Fate::Cancelled => return Ok((unbuilt(Outcome::Cancelled, "cancelled"), false)),
+            Fate::Cpu => "the compiler was not done after 30 s of CPU time".into(),
+            Fate::Wall => "the compiler was not done after 120 s".into(),
+            Fate::Output => "the compiler wrote more than 4 MiB of messages".into(),
+            Fate::Disk => "the compiler filled the folder of the run".into(),
+            Fate::BadFrames | Fate::Ended => match (report.exit_code, report.signal) {
+                (Some(0), _) => match toolchain.outputs.iter().find(|output| lacks(output)) {
+                    None => return Ok((Build::Made(report.outputs), true)),
+                    Some(output) => format!("the compiler made no {output}"),
+                },
+                (_, Some(signal)) => format!("the compiler was ended by signal {signal}"),
+                _ => complaint(&report),
+            },
+        };
+        let mut result = self.described(&report, None);
+        (result.outcome, result.message) = (Some(Outcome::CompileError), why);
+        // A clock on the wall says something about the machine too.
+        let keep = report.fate != Fate::Wall;
+        Ok((Build::Failed(Box::new(result)), keep))
+    }
+
+    /// Processes and threads that count against a program's, where it has no namespace of its own.
+    fn others(&self) -> u32 {
+        // A user namespace counts its own alone.
+        if self.link.ready.namespaces { 0 } else { process::tasks_of_user().saturating_add(SPARE) }
+    }
+
     /// The verdict on a process that read and wrote.
     fn judge_output(
         &mut self,
@@ -368,6 +512,9 @@ impl Trial<'_> {
         let mut result = self.described(report, raised);
         if let Some(outcome) = failure(report, &result, &self.program.limits) {
             result.outcome = Some(outcome);
+            if self.program.toolchain.is_some() && report.fate == Fate::Ended {
+                explain_end(&mut result, outcome, report);
+            }
             return Ok(result);
         }
         match judge {
@@ -757,6 +904,44 @@ fn exception_outcome(result: &CaseResult) -> Outcome {
         // Only when it is loaded: one that a running program raises is caught by its own tests.
         Some("SyntaxError" | "IndentationError" | "TabError") => Outcome::CompileError,
         _ => Outcome::RuntimeError,
+    }
+}
+
+/// What a process of another language than Python says at its end.
+fn explain_end(result: &mut CaseResult, outcome: Outcome, report: &ChildReport) {
+    let ended = matches!(outcome, Outcome::RuntimeError | Outcome::KilledBySignal);
+    if ended && is_out_of_memory(&report.stderr.0) {
+        result.outcome = Some(Outcome::MemoryExceeded);
+    }
+    result.message = match (report.signal, report.exit_code) {
+        (Some(signal), _) => format!("ended by signal {signal}"),
+        (None, Some(code)) => format!("ended with exit code {code}"),
+        (None, None) => String::new(),
+    };
+}
+
+/// The first line of a compiler's that says what is wrong, or its first at all.
+fn complaint(report: &ChildReport) -> String {
+    let said = [text(&report.stderr.0), text(&report.stdout.0)];
+    let mut lines =
+        said.iter().flat_map(|said| said.lines()).filter(|line| !line.trim().is_empty());
+    let first = lines.clone().find(|line| line.contains("error")).or_else(|| lines.next());
+    first.unwrap_or("the compiler refused it").chars().take(QUOTED).collect()
+}
+
+fn unbuilt(outcome: Outcome, why: &str) -> Build {
+    Build::Failed(Box::new(CaseResult::new(outcome, why)))
+}
+
+fn executed(command: Command, limits: RunLimits) -> Run {
+    Run {
+        id: 0,
+        solution: None,
+        command: Some(command),
+        tester: None,
+        stdin: Bytes::default(),
+        calls: Vec::new(),
+        limits,
     }
 }
 

@@ -1,9 +1,10 @@
 //! One run: starting its processes, draining them, ending them, and saying how they ended.
 
 use std::{
-    collections::VecDeque,
+    collections::{BTreeSet, VecDeque},
     ffi::CString,
-    fs, io,
+    fs,
+    io::{self, Read},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -11,6 +12,7 @@ use std::{
 
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    fs::{Mode, OFlags, StatVfsMountFlags},
     net::{AddressFamily, Shutdown, SocketFlags, SocketType, shutdown, socketpair},
     pipe::{PipeFlags, pipe_with},
 };
@@ -25,7 +27,7 @@ use crate::{
     message::{Answer, ChildReport, ChildSpec, Command, Fate, Report, Run, RunLimits, Setup},
     sys::{
         landlock::{self, Paths},
-        launch::{Confinement, Launch, Strings, resource_limits},
+        launch::{Confinement, EXECUTE, Launch, Strings, resource_limits},
         process::{self, Child, sealed_input},
         seccomp::Filters,
     },
@@ -52,10 +54,13 @@ const GRACE: Duration = Duration::from_secs(10);
 const MAX_ANSWERS: usize = 10_000;
 /// A solution sees at once that its tester has ended.
 const DISMISSAL: Duration = Duration::from_millis(500);
-/// Brought back of one file that a command made.
-const MAX_OUTPUT_FILE_BYTES: u64 = 256 << 20;
 /// Where the kernel does not count them for us, and there is a `/proc` to look at.
 const MAX_THREADS: u64 = 256;
+/// Brought back of what a command made, together.
+const MAX_OUTPUT_BYTES: usize = 64 << 20;
+const MAX_OUTPUT_FILES: usize = 1024;
+/// A shell's answer to a file that cannot be executed.
+const NOT_EXECUTABLE: i32 = 126;
 /// Landlock keeps signals inside the sandbox from this version on.
 const LANDLOCK_SCOPES_SIGNALS: u32 = 6;
 
@@ -94,6 +99,13 @@ struct Process {
     report: ChildReport,
 }
 
+/// What became of the start of a command.
+enum Executed {
+    Started(Box<Process>),
+    /// The kernel does not take what a compiler made for a program.
+    Refused(ChildReport),
+}
+
 pub(super) struct Runner<'a> {
     pub(super) setup: &'a Setup,
     pub(super) zygotes: &'a mut Zygotes,
@@ -117,7 +129,10 @@ impl Runner<'_> {
     fn try_run(&mut self, run: &Run) -> io::Result<Report> {
         let mut processes = Vec::with_capacity(2);
         if let Some(command) = &run.command {
-            processes.push(self.execute(command, run)?);
+            match self.execute(command, run)? {
+                Executed::Started(process) => processes.push(*process),
+                Executed::Refused(solution) => return Ok(Report { solution, tester: None }),
+            }
         } else if let Some(solution) = &run.solution {
             let talk = match (&run.tester, solution.mode) {
                 (Some(_), _) => Talk::Elsewhere,
@@ -218,8 +233,17 @@ impl Runner<'_> {
     }
 
     /// Starts a program of another language.
-    fn execute(&mut self, command: &Command, run: &Run) -> io::Result<Process> {
+    fn execute(&mut self, command: &Command, run: &Run) -> io::Result<Executed> {
         let folder = self.scratch.folder().to_owned();
+        let name = command.arguments.first().ok_or_else(|| io::Error::other("an empty command"))?;
+        // What a compiler made of a program; anything else is a tool of the user's.
+        let is_made = name.starts_with("./");
+        if is_made && rustix::fs::statvfs(&folder)?.f_flag.contains(StatVfsMountFlags::NOEXEC) {
+            let folder = folder.display();
+            return Err(io::Error::other(format!(
+                "{folder} is on a file system that forbids execution (noexec): set TMPDIR to another"
+            )));
+        }
         for (name, contents) in &command.files {
             place(&folder, name, &contents.0)?;
         }
@@ -227,7 +251,7 @@ impl Runner<'_> {
         let scoped =
             self.setup.landlock_abi.min(landlock::abi_version()) >= LANDLOCK_SCOPES_SIGNALS;
         let paths = Paths {
-            executable: &self.setup.executable,
+            executable: &command.paths,
             readable: &self.setup.readable,
             listable: &[],
             writable: self.scratch.landlock_folder(),
@@ -242,8 +266,13 @@ impl Runner<'_> {
         };
         let (stdout, child_stdout) = pipe_to_us()?;
         let (stderr, child_stderr) = pipe_to_us()?;
-        let name = command.arguments.first().ok_or_else(|| io::Error::other("an empty command"))?;
-        let environment = command.environment.iter();
+        let folder_name = folder.to_string_lossy().into_owned();
+        let own = ["HOME", "TMPDIR"].map(|name| (name.to_owned(), folder_name.clone()));
+        let environment = own.iter().chain(&command.environment);
+        let mut limits = resource_limits(&run.limits, command.reserves);
+        if single {
+            limits.push((libc::c_long::from(libc::RLIMIT_NPROC), command.tasks.into()));
+        }
         let launch = Launch {
             executable: CString::new(name.as_str())?,
             arguments: Strings::new(
@@ -254,33 +283,53 @@ impl Runner<'_> {
             )?,
             folder: CString::new(folder.as_os_str().as_encoded_bytes())?,
             descriptors: vec![sealed_input(&run.stdin.0)?, child_stdout, child_stderr],
-            confinement: Some(Confinement {
-                ruleset,
-                filters,
-                limits: resource_limits(&run.limits, command.reserves),
-                uid: self.setup.uid,
-            }),
+            confinement: Some(Confinement { ruleset, filters, limits, uid: self.setup.uid }),
             tied: true,
         };
-        let pid = launch
-            .start()
-            .map_err(|(what, error)| io::Error::new(error.kind(), format!("{what}: {error}")))?;
+        let pid = match launch.start() {
+            Ok(pid) => pid,
+            // A source can decide that, by naming a loader that is not there.
+            Err((step, error)) if is_made && step == EXECUTE && is_no_program(&error) => {
+                let stderr = Bytes(format!("{name}: {error}\n").into_bytes());
+                let exit_code = Some(NOT_EXECUTABLE);
+                return Ok(Executed::Refused(ChildReport {
+                    exit_code,
+                    stderr,
+                    ..Default::default()
+                }));
+            }
+            Err((step, error)) => {
+                return Err(io::Error::new(error.kind(), format!("{step}: {error}")));
+            }
+        };
         let mut process =
             Process::new(Child::new(pid, true)?, Talk::Elsewhere, stdout, stderr, &run.limits);
         process.started = true;
-        Ok(process)
+        Ok(Executed::Started(Box::new(process)))
     }
 
-    fn collect(&self, names: &[String]) -> Vec<(String, Bytes)> {
+    fn collect(&self, outputs: &[String]) -> Vec<(String, Bytes)> {
         let folder = self.scratch.folder();
-        let read = |name: &String| {
-            let path = folder.join(name);
-            // A program might have put a link there; this process may read more than it.
-            let kind = fs::symlink_metadata(&path).ok()?;
-            let fits = kind.is_file() && kind.len() <= MAX_OUTPUT_FILE_BYTES;
-            fits.then(|| fs::read(&path).ok()).flatten().map(|bytes| (name.clone(), Bytes(bytes)))
+        let mut names = BTreeSet::new();
+        for output in outputs {
+            match output.strip_prefix('*') {
+                Some(end) => names.extend(
+                    fs::read_dir(folder)
+                        .into_iter()
+                        .flatten()
+                        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+                        .filter(|name| name.ends_with(end)),
+                ),
+                None => drop(names.insert(output.clone())),
+            }
+        }
+        let mut left = MAX_OUTPUT_BYTES;
+        let read = |name: String| {
+            let bytes = read_file(&folder.join(&name), left).ok()?;
+            left -= bytes.len();
+            Some((name, Bytes(bytes)))
         };
-        names.iter().filter_map(read).collect()
+        names.into_iter().take(MAX_OUTPUT_FILES).filter_map(read).collect()
     }
 
     /// Drains the processes until all have ended, by themselves or by a limit.
@@ -610,6 +659,37 @@ fn pipe_to_us() -> io::Result<(OwnedFd, OwnedFd)> {
     // Whoever opens it anew by `/dev/fd` may write, and never take out what was written for us.
     rustix::fs::fchmod(&theirs, rustix::fs::Mode::from_raw_mode(0o222))?;
     Ok((ours, theirs))
+}
+
+/// The whole of a file that may be hostile: a link, a device, or longer than allowed.
+fn read_file(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = fs::File::from(rustix::fs::open(path, flags, Mode::empty())?);
+    let kind = file.metadata()?;
+    if !kind.is_file() || usize::try_from(kind.len()).is_ok_and(|length| length > most) {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    let mut bytes = Vec::new();
+    file.take(u64::try_from(most).unwrap_or(u64::MAX)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether a file was refused for what it is, and not for want of anything.
+fn is_no_program(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(
+            libc::ENOEXEC
+                | libc::ENOENT
+                | libc::EACCES
+                | libc::ENOTDIR
+                | libc::ELOOP
+                | libc::EINVAL
+                | libc::EISDIR
+                | libc::ENOMEM
+                | libc::ELIBBAD
+        )
+    )
 }
 
 fn place(folder: &Path, name: &str, contents: &[u8]) -> io::Result<()> {

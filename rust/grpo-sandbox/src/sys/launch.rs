@@ -65,6 +65,9 @@ pub(crate) struct Confinement {
     pub(crate) uid: Option<u32>,
 }
 
+/// The last step, at which the file itself can be at fault.
+pub(crate) const EXECUTE: &str = "execute the interpreter";
+
 /// A step of the start that failed, and why.
 pub(crate) type Failed = (&'static str, io::Error);
 
@@ -192,7 +195,7 @@ impl Launch {
             (self.arguments.pointers.as_ptr(), self.environment.pointers.as_ptr());
         // SAFETY: a path and two lists that end in null, all of which outlive the call.
         check(unsafe { libc::execve(self.executable.as_ptr(), arguments, environment) })
-            .map_err(|error| ("execute the interpreter", error))
+            .map_err(|error| (EXECUTE, error))
     }
 }
 

@@ -11,7 +11,9 @@ use std::{
         unix::ffi::{OsStrExt, OsStringExt},
     },
     path::{Path, PathBuf},
-    ptr, thread,
+    ptr,
+    sync::{Mutex, PoisonError},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -25,6 +27,8 @@ const GROUP_TIMEOUT: Duration = Duration::from_secs(10);
 const GROUP_PAUSE: Duration = Duration::from_millis(1);
 /// No clock has this number.
 const NO_CLOCK: libc::clockid_t = i32::MIN;
+/// Between two counts of a user's processes.
+const RECOUNT: Duration = Duration::from_secs(1);
 
 /// One child that has not been reaped. Dropping it kills it and reaps it.
 pub(crate) struct Child {
@@ -442,6 +446,36 @@ pub(crate) fn parent_pid() -> libc::pid_t {
 pub(crate) fn is_root() -> bool {
     // SAFETY: takes and touches no memory.
     unsafe { libc::geteuid() == 0 }
+}
+
+/// Processes and threads that this process's user has, as far as `/proc` tells; counted once a second.
+/// 0 for root, whose number nothing limits.
+pub(crate) fn tasks_of_user() -> u32 {
+    static COUNTED: Mutex<Option<(Instant, u32)>> = Mutex::new(None);
+
+    if is_root() {
+        return 0;
+    }
+    let mut counted = COUNTED.lock().unwrap_or_else(PoisonError::into_inner);
+    match *counted {
+        Some((when, count)) if when.elapsed() < RECOUNT => count,
+        _ => counted.insert((Instant::now(), count_tasks())).1,
+    }
+}
+
+fn count_tasks() -> u32 {
+    let (user, _) = user_and_group();
+    let threads = |status: &str| {
+        // A process that hides its memory belongs to root by its owner, but not by this.
+        let number = |name| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+        let owner: u32 = number("Uid:")?.split_whitespace().next()?.parse().ok()?;
+        number("Threads:")?.parse::<u32>().ok().filter(|_| owner == user)
+    };
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries
+        .filter(|entry| entry.file_name().as_bytes().first().is_some_and(u8::is_ascii_digit))
+        .filter_map(|entry| threads(&std::fs::read_to_string(entry.path().join("status")).ok()?))
+        .sum()
 }
 
 /// The user and group this process acts as.
