@@ -46,14 +46,15 @@ def descendants(root=None):
 
 
 def zombies():
-    """Numbers of this process's children that have ended and were not reaped."""
+    """Numbers of processes below this one that have ended and were not reaped."""
+    parents = {one.pid for one in descendants()} | {os.getpid()}
     found = []
     for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             fields = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if fields[0] == "Z" and int(fields[1]) == os.getpid():
+        if fields[0] == "Z" and int(fields[1]) in parents:
             found.append(int(name))
     return found
 

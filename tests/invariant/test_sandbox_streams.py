@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import threading
 import time
 
 import pytest
@@ -37,7 +36,8 @@ def one(runner, program, stdin="", expected=""):
 FLOODS = {
     "stdout": "import sys\nfor _ in range(160): sys.stdout.write('x' * (1 << 16))",
     "stderr": "import sys\nfor _ in range(160): sys.stderr.write('x' * (1 << 16))",
-    "both": "import sys\nfor _ in range(160):\n    sys.stdout.write('x' * 65536); sys.stderr.write('y' * 65536)",
+    "both": "import sys\nfor _ in range(160):\n"
+    "    sys.stdout.write('x' * 65536); sys.stderr.write('y' * 65536)",
 }
 
 
@@ -161,24 +161,39 @@ def test_what_utf_8_cannot_hold_is_replaced(runner):
 
 
 @pytest.mark.parametrize("level", [None, IsolationLevel.LANDLOCK], ids=["full", "landlock"])
-def test_leaving_a_stream_ends_what_runs(tree, level):
-    with CodeRunner(Limits(wall_s=60.0), workers=2, max_isolation=level) as runner:
-        assert runner.run(["pass"] * 4, [ANY] * 4).passed.all()
+def test_a_cancellation_ends_what_runs(tree, level):
+    with CodeRunner(Limits(wall_s=60.0), workers=1, max_isolation=level) as runner:
+        assert runner.run(["pass"], [ANY]).passed.all()
         idle = {one.pid for one in tree.descendants()}
-        stream = runner.stream(itertools.chain(["pass"], itertools.repeat(SLEEPS)), itertools.repeat(ANY))
-        assert next(stream)[0] == 0
-        running = []
+        batch = runner._pool.batch()
+        for index in range(3):
+            batch.submit(index, SLEEPS, ANY.ready, runner.limits.numbers())
 
-        def both_sleep():
-            running[:] = [one for one in tree.descendants() if one.pid not in idle]
-            return len(running) >= 2
+        def running():
+            return [one for one in tree.descendants() if one.pid not in idle]
 
-        # A worker may start its supervisor only now; its programs are what there is beyond that.
-        assert tree.wait_until(both_sleep)
-        begin = time.monotonic()
-        stream.close()
-        assert runner.run(["print(1)"] * 4, [stdio_tests([("", "1")])] * 4).passed.all()
-        assert time.monotonic() - begin < 10
+        assert tree.wait_until(running)
+        (child,) = running()
+        batch.cancel()
+        assert tree.are_gone([child], 5.0)
+        assert runner.run(["print(1)"], [stdio_tests([("", "1")])]).passed.all()
+        assert {batch.next(5.0)[1][0][0][0] for _ in range(3)} == {CodeOutcome.CANCELLED}
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        "import os\nfor i in range(200):\n    os.mkdir('d' * 50); os.chdir('d' * 50)",
+        "open('f', 'w').write('x' * 2000000)",
+    ],
+    ids=["deep", "large"],
+)
+def test_what_is_too_much_on_disk_does_not_depend_on_when_it_is_seen(program):
+    """Where no file system of its own bounds it, its folder is looked at now and then, and at the end."""
+    with CodeRunner(Limits(disk_mb=1), workers=1, max_isolation=IsolationLevel.LANDLOCK) as runner:
+        results = runner.run([program, "pass"] * 30, [ANY] * 60)
+    assert {result.outcome.name for result in list(results)[::2]} == {"OUTPUT_EXCEEDED"}
+    assert {result.outcome.name for result in list(results)[1::2]} == {"PASSED"}
 
 
 def test_a_cancelled_task_frees_the_workers():
@@ -196,36 +211,31 @@ def test_a_cancelled_task_frees_the_workers():
         assert time.monotonic() - begin < 15
 
 
-def test_cancelling_at_any_moment_is_heard(runner):
-    """Between two runs nobody is there to be told; the next run must not begin all the same."""
-    tests = stdio_tests([("", "")] * 40)
-    for delay in range(40):
-        stream = runner.stream(["import time; time.sleep(0.002)"] * 3, [tests] * 3)
-        thread = threading.Timer(delay / 2000, lambda: None)
-        thread.start()
-        assert runner._pool is not None
-        flight = threading.Thread(target=lambda stream=stream: next(stream))
-        flight.start()
-        flight.join()
-        stream.close()
-        thread.join()
-    begin = time.monotonic()
-    assert one(runner, "pass").outcome is CodeOutcome.PASSED
-    assert time.monotonic() - begin < 5
+def test_a_cancellation_at_any_moment_is_heard(runner):
+    """Between two runs nobody is there to be told; the next must not begin all the same."""
+    tests, limits = stdio_tests([("", "")] * 2).ready, Limits(wall_s=60.0).numbers()
+    for delay in range(60):
+        batch = runner._pool.batch()
+        batch.submit(0, SLEEPS, tests, limits)
+        time.sleep(delay / 20_000)
+        batch.cancel()
+        _, (cases, *_) = batch.next(20.0)
+        assert {case[0] for case in cases} == {CodeOutcome.CANCELLED}
 
 
 def test_closing_at_any_moment_is_quick():
     """A program that a worker has just taken ends too."""
-    for delay in range(12):
+    for delay in range(16):
         runner = CodeRunner(Limits(wall_s=60.0), workers=2)
-        assert runner.run(["pass"], [ANY]).passed.all()
-        thread = threading.Timer(delay / 1000, runner.close)
-        thread.start()
+        batch = runner._pool.batch()
+        for index in range(4):
+            batch.submit(index, SLEEPS, ANY.ready, runner.limits.numbers())
+        time.sleep(delay / 500)
         begin = time.monotonic()
-        with pytest.raises(Exception, match="closed"):
-            runner.run([SLEEPS] * 4, [ANY] * 4)
-        thread.join()
+        runner.close()
         assert time.monotonic() - begin < 8
+        ends = [batch.next(1.0)[1][0][0][0] for _ in range(4)]
+        assert ends == [CodeOutcome.CANCELLED] * 4
 
 
 def test_an_endless_input_is_read_a_little_ahead():

@@ -719,6 +719,9 @@ impl Trial<'_> {
                 Unit::Done(count, _) => done = Some(count),
                 Unit::Lost => lost = true,
             }
+            if self.is_garbled() {
+                break;
+            }
         }
         let complete = done == Some(self.cases.len());
         if !complete && lost && report.solution.dismissed {
@@ -740,6 +743,11 @@ impl Trial<'_> {
             last.peak_bytes = Some(child.peak_bytes).filter(|&peak| peak > 0);
         }
         Ok(())
+    }
+
+    /// Whether the last result was none: nothing after it means anything.
+    fn is_garbled(&self) -> bool {
+        self.cases.last().is_some_and(|case| case.outcome() == Outcome::BadReply)
     }
 
     /// Why a tester did not come to its end.
@@ -791,9 +799,13 @@ impl Trial<'_> {
                 Unit::Done(count, given) => done = Some((count, given)),
                 Unit::Lost => {}
             }
+            if self.is_garbled() {
+                break;
+            }
         }
         let described = self.described(&report, None);
-        if self.cases.is_empty() && done.is_some() {
+        // A program that claims so must not get away without a score.
+        if self.cases.is_empty() && done.as_ref() == Some(&(0, nonce.clone())) {
             self.cases.push(CaseResult::new(Outcome::TestsInvalid, "the tests hold no test"));
         } else if done != Some((self.cases.len(), nonce)) {
             let mut result = described.clone();
@@ -1084,9 +1096,6 @@ impl Unit {
                     _ => Vec::new(),
                 };
                 return Self::Done(usize::try_from(count).unwrap_or(usize::MAX), nonce);
-            }
-            Some("none") => {
-                result = CaseResult::new(Outcome::TestsInvalid, "the tests hold no test");
             }
             Some("lost") => return Self::Lost,
             _ => return Self::bad(),

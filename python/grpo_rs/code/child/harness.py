@@ -1445,7 +1445,7 @@ def _run_unittests(core: Any, work: dict[str, Any]) -> int:
         if isinstance(value, type) and issubclass(value, unittest.TestCase) and value.__module__ == "tests"
     )
     if not suite.countTestCases():
-        report("none")
+        report("done", 0, work["nonce"])
         return 1
     result = _result_class(unittest)(report)
     suite.run(result)

@@ -343,6 +343,12 @@ impl Runner<'_> {
                 pause = pause.min(process.enforce(&run.limits));
             }
             if processes.iter().all(|process| process.ended) {
+                // Once more, or the verdict on one that has just ended depends on when we looked last.
+                if self.scratch.is_over() {
+                    for process in processes.iter_mut() {
+                        process.blame(Fate::Disk);
+                    }
+                }
                 return Ok(());
             }
             if last_look.elapsed() >= LOOK {
@@ -521,6 +527,13 @@ impl Process {
             self.end(Fate::Output);
         }
         wall_left.min(cpu_left.clamp(LEAST_LOOK, LOOK)).max(LEAST_LOOK)
+    }
+
+    /// Says why it counts as ended, unless that has been said.
+    fn blame(&mut self, fate: Fate) {
+        if self.report.fate == Fate::Ended {
+            self.report.fate = fate;
+        }
     }
 
     fn end(&mut self, fate: Fate) {

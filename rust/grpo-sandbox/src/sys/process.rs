@@ -4,6 +4,7 @@ use std::{
     cell::Cell,
     ffi::{CStr, CString},
     fs::{self, File},
+    hint::black_box,
     io::{self, Write},
     mem,
     os::{
@@ -368,12 +369,13 @@ pub(crate) fn settle_heap() {
     // SAFETY: what is allocated here is only freed, or given up for good.
     unsafe {
         libc::malloc_trim(0);
-        let end = libc::malloc(LARGE);
+        let end = black_box(libc::malloc(LARGE));
         libc::free(end);
         let mut size = LARGE / 2;
         while size >= SMALLEST {
             loop {
-                let piece = libc::malloc(size);
+                // Nothing uses it, which an optimiser must not notice.
+                let piece = black_box(libc::malloc(size));
                 if piece.is_null() || piece >= end {
                     libc::free(piece);
                     break;
