@@ -59,7 +59,7 @@ def everything_is_gone(tree, others, own):
     below = [one for one in tree.descendants() if one.pid not in others]
     assert tree.are_gone(below, 5.0)
     assert tree.zombies() == []
-    assert tree.files() == own
+    assert tree.files() <= own  # other people's may go meanwhile
 
 
 @LEVELS
