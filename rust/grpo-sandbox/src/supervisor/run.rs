@@ -4,7 +4,7 @@ use std::{
     collections::{BTreeSet, VecDeque},
     ffi::CString,
     fs,
-    io::{self, Read},
+    io::{self, Read, Write},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
     time::{Duration, Instant},
@@ -146,18 +146,13 @@ impl Runner<'_> {
             first.calls = run.calls.iter().cloned().collect();
             first.due = usize::from(talk == Talk::Lockstep);
             if let Some(tester) = &run.tester {
-                let channel = first.hand_over()?;
+                // The program gets its text last: until then nothing of its own can keep the tester from starting.
+                let channel = first.confined_channel()?;
                 let nothing = sealed_input(&[])?;
-                processes.push(first);
                 let files = [channel.as_fd(), channel.as_fd()];
-                processes.push(self.start(
-                    tester,
-                    Talk::Stream,
-                    &nothing,
-                    &run.limits,
-                    1,
-                    &files,
-                )?);
+                let second = self.start(tester, Talk::Stream, &nothing, &run.limits, 1, &files)?;
+                first.deliver(channel)?;
+                processes.extend([first, second]);
             } else {
                 processes.push(first);
             }
@@ -228,7 +223,9 @@ impl Runner<'_> {
         let cap = usize_of(limits.output_bytes).max(LEAST_CHANNEL_BYTES);
         process.frames = Some(Frames::new(channel, cap));
         process.queue(&spec.payload.0);
-        process.send()?;
+        if talk != Talk::Elsewhere {
+            process.send()?;
+        }
         Ok(process)
     }
 
@@ -449,39 +446,32 @@ impl Process {
         self.frames.as_ref()?.socket.as_ref()
     }
 
-    /// Gives our end of the channel away, once the child has confined itself and has its work.
-    fn hand_over(&mut self) -> io::Result<OwnedFd> {
-        let deadline = Instant::now() + GRACE;
-        loop {
-            self.send()?;
-            let socket = self.channel().ok_or_else(|| io::Error::other("no channel"))?;
-            // One byte: what follows is the other process's to read.
-            let mut byte = [0];
-            if !self.started {
-                match rustix::io::read(socket, &mut byte) {
-                    Ok(1) if byte[0] == STARTED => self.started = true,
-                    Ok(_) => return Err(io::Error::other("the child could not confine itself")),
-                    Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => {}
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            let socket = self.channel().ok_or_else(|| io::Error::other("no channel"))?;
-            let mut events = PollFlags::empty();
-            events.set(PollFlags::IN, !self.started);
-            events.set(PollFlags::OUT, !self.unsent.is_empty());
-            if events.is_empty() {
-                break;
-            }
-            let timeout = Timespec { tv_sec: 1, tv_nsec: 0 };
-            rustix::io::retry_on_intr(|| poll(&mut [PollFd::new(socket, events)], Some(&timeout)))?;
-            if Instant::now() > deadline {
-                return Err(io::ErrorKind::TimedOut.into());
-            }
-        }
+    /// Our end of the channel, once the child has confined itself, for another process to talk to it.
+    fn confined_channel(&mut self) -> io::Result<OwnedFd> {
         let socket = self.frames.take().and_then(|frames| frames.socket);
         let socket = socket.ok_or_else(|| io::Error::other("no channel"))?;
+        let timeout = Timespec::try_from(GRACE).unwrap_or_default();
+        let mut ready = [PollFd::new(&socket, PollFlags::IN)];
+        rustix::io::retry_on_intr(|| poll(&mut ready, Some(&timeout)))?;
+        // One byte: what follows is the other process's to read.
+        let mut byte = [0];
+        match rustix::io::read(&socket, &mut byte) {
+            Ok(1) if byte[0] == STARTED => self.started = true,
+            Ok(_) => return Err(io::Error::other("the child could not confine itself")),
+            Err(error) => return Err(error.into()),
+        }
         rustix::io::ioctl_fionbio(&socket, false)?;
         Ok(socket)
+    }
+
+    /// Gives the child its work, which it reads before it does anything else, and the channel away.
+    fn deliver(&mut self, channel: OwnedFd) -> io::Result<()> {
+        let work = std::mem::take(&mut self.unsent);
+        match fs::File::from(channel).write_all(&Vec::from(work)) {
+            // It was killed meanwhile, which will show.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            answer => answer,
+        }
     }
 
     fn queue(&mut self, frame: &[u8]) {
