@@ -71,7 +71,7 @@ class FakeBatch:
     def pending(self):
         return len(self.done)
 
-    def submit(self, index, source, tests, limits):
+    def submit(self, index, source, tests, limits, language="python"):
         assert len(limits) == 7
         self.submitted.append((index, source, tests, limits))
         if "never" not in source:
