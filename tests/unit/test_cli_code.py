@@ -194,7 +194,7 @@ def empty_fails(monkeypatch, fake_core):
     batch = type(fake_core({"min_isolation": 2}).batch())
     submit = batch.submit
 
-    def judged(self, index, source, tests, limits):
+    def judged(self, index, source, tests, limits, language="python"):
         lenient = "lenient" in str(tests.arguments)
         submit(self, index, "NO_ENTRY_POINT" if source == "pass\n" and not lenient else source, tests, limits)
 

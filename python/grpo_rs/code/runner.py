@@ -169,8 +169,7 @@ class CodeRunner:
                 packages=packages,
                 disk_mb=self.limits.disk_mb,
                 memory_mb=self.limits.memory_mb,
-                options=self._options
-                | {"workers": self.workers, "languages": language_options(languages)},
+                options=self._options | {"workers": self.workers, "languages": language_options(languages)},
             )
         )
 
