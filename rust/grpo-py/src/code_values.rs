@@ -1,6 +1,6 @@
 //! The plain parts of code verdicts: values, comparison, and what a completion holds.
 
-use grpo_sandbox::{Comparator, Language, Value};
+use grpo_sandbox::{Comparator, Language, Outcome, Value};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -74,4 +74,13 @@ pub(crate) fn extract_program(completion: Text, language: &str) -> PyResult<Opti
 #[expect(clippy::needless_pass_by_value, reason = "the text owns the borrowed string")]
 pub(crate) fn program_imports(source: Text) -> Vec<String> {
     grpo_sandbox::python_imports(&source).into_iter().map(ToOwned::to_owned).collect()
+}
+
+/// Name, code, whether it can be scored, and description of every outcome.
+#[pyfunction]
+pub(crate) fn sandbox_outcomes() -> Vec<(&'static str, u8, bool, &'static str)> {
+    Outcome::ALL
+        .iter()
+        .map(|outcome| (outcome.name(), outcome.code(), outcome.is_scorable(), outcome.describe()))
+        .collect()
 }

@@ -13,6 +13,10 @@ mod errors;
 mod math;
 mod policy;
 mod pool;
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod sandbox;
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+#[path = "sandbox_elsewhere.rs"]
 mod sandbox;
 mod selftest;
 mod text;
@@ -30,7 +34,8 @@ mod _core {
     use super::batch::{group_advantages, pack_rows};
     #[pymodule_export]
     use super::code_values::{
-        compare_outputs, decode_value, encode_value, extract_program, program_imports, values_equal,
+        compare_outputs, decode_value, encode_value, extract_program, program_imports,
+        sandbox_outcomes, values_equal,
     };
     #[pymodule_export]
     use super::errors::{InputError, InternalError, SandboxUnavailable};
@@ -39,9 +44,7 @@ mod _core {
     #[pymodule_export]
     use super::policy::{check_math_policy, math_policies};
     #[pymodule_export]
-    use super::sandbox::{
-        CodeBatch, CodePool, CodeTests, SandboxZygote, sandbox_outcomes, sandbox_supervise,
-    };
+    use super::sandbox::{CodeBatch, CodePool, CodeTests, SandboxZygote, sandbox_supervise};
     #[pymodule_export]
     use super::selftest::_selftest;
     #[pymodule_export]

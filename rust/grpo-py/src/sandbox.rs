@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use grpo_sandbox::{
-    Batch, CallCase, CaseResult, Check, Comparator, Error, Interpreter, Judge, Level, Limits,
-    Outcome, Pool, PoolConfig, Program, ProgramResult, StdioCase, Tests, Tier, Toolchain, Zygote,
+    Batch, CallCase, CaseResult, Check, Comparator, Error, Interpreter, Judge, Level, Limits, Pool,
+    PoolConfig, Program, ProgramResult, StdioCase, Tests, Tier, Toolchain, Zygote,
 };
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
@@ -427,15 +427,6 @@ impl SandboxZygote {
         let assignment = zygote.ok_or_else(|| PyOSError::new_err("asked twice"))?.serve()?;
         Ok((assignment.mode, PyBytes::new(py, &assignment.payload)))
     }
-}
-
-/// Name, code, whether it can be scored, and description of every outcome.
-#[pyfunction]
-pub(crate) fn sandbox_outcomes() -> Vec<(&'static str, u8, bool, &'static str)> {
-    Outcome::ALL
-        .iter()
-        .map(|outcome| (outcome.name(), outcome.code(), outcome.is_scorable(), outcome.describe()))
-        .collect()
 }
 
 fn plain(result: ProgramResult) -> Result_ {
