@@ -3,7 +3,7 @@
 # kind: any
 # attempts: directories nested 5,000 deep with long names, which a careless clean-up cannot remove
 # detect: files are left
-# refused-by: verdict WRONG_OUTPUT/CPU_EXCEEDED
+# refused-by: verdict CPU_EXCEEDED/WRONG_OUTPUT/OUTPUT_EXCEEDED
 # bare: succeeds (leaves a deep tree)
 # group: burn
 try:
