@@ -19,8 +19,8 @@ use crate::{
     message::{Ready, Report, Request, Run, Setup},
     supervisor::empty,
     sys::{
-        launch::{Launch, Strings, above},
-        process::{Child, private_directory, writable_file},
+        launch::{Launch, Strings, above, explained},
+        process::{Child, null_device, private_directory, writable_file},
     },
     wire::{Wire, receive, send},
 };
@@ -86,11 +86,7 @@ impl Link {
         // Where a trainer has closed its standard descriptors, what it prints must not arrive here.
         let ours = UnixStream::from(above(ours.into(), FIRST_FREE_FD)?);
         let stderr = writable_file(c"supervisor")?;
-        let null = rustix::fs::open(
-            "/dev/null",
-            rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
-            rustix::fs::Mode::empty(),
-        )?;
+        let null = null_device()?;
         let arguments = command.iter().map(|text| text.clone().into_bytes());
         let executable = command.first().ok_or_else(|| io::Error::other("an empty command"))?;
         let launch = Launch {
@@ -108,9 +104,7 @@ impl Link {
             tied: false,
         };
         let cgroup = setup.cgroup.clone();
-        let pid = launch
-            .start()
-            .map_err(|(what, error)| io::Error::new(error.kind(), format!("{what}: {error}")))?;
+        let pid = launch.start().map_err(explained)?;
         let mut link = Self {
             writer: Canceller { stream: Arc::new(ours.try_clone()?), sending: Arc::default() },
             reader: ours,

@@ -27,7 +27,7 @@ use crate::{
     message::{Answer, ChildReport, ChildSpec, Command, Fate, Report, Run, RunLimits, Setup},
     sys::{
         landlock::{self, Paths},
-        launch::{Confinement, EXECUTE, Launch, Strings, resource_limits},
+        launch::{Confinement, EXECUTE, Launch, Strings, explained, resource_limits},
         process::{self, Child, sealed_input},
         seccomp::Filters,
     },
@@ -295,9 +295,7 @@ impl Runner<'_> {
                     ..Default::default()
                 }));
             }
-            Err((step, error)) => {
-                return Err(io::Error::new(error.kind(), format!("{step}: {error}")));
-            }
+            Err(failed) => return Err(explained(failed)),
         };
         let mut process =
             Process::new(Child::new(pid, true)?, Talk::Elsewhere, stdout, stderr, &run.limits);
@@ -624,8 +622,8 @@ impl Process {
         // It may have ended before anybody looked at how much it wrote.
         let frames_over = self.frames.as_ref().is_some_and(Frames::is_over);
         let is_over = self.stdout.is_over() || self.stderr.is_over() || frames_over;
-        if is_over && self.report.fate == Fate::Ended {
-            self.report.fate = Fate::Output;
+        if is_over {
+            self.blame(Fate::Output);
         }
         if !self.started && self.report.fate == Fate::Ended {
             // It never came to run the program, so it says nothing about it.

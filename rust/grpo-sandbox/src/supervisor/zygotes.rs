@@ -18,8 +18,8 @@ use super::scratch::Scratch;
 use crate::{
     message::{Setup, Tier},
     sys::{
-        launch::{Launch, Strings},
-        process::{Child, sealed_input},
+        launch::{Launch, Strings, explained},
+        process::{Child, null_device, sealed_input},
     },
     wire::to_bytes,
     zygote::{self, Birth, STARTED, ZygoteSetup},
@@ -114,11 +114,7 @@ impl Zygote {
             // In a user namespace, or as a user that nobody else is.
             counted: setup.namespaces,
         };
-        let null = rustix::fs::open(
-            "/dev/null",
-            rustix::fs::OFlags::RDWR | rustix::fs::OFlags::CLOEXEC,
-            rustix::fs::Mode::empty(),
-        )?;
+        let null = null_device()?;
         let stderr = io::stderr().as_fd().try_clone_to_owned()?;
         let text = |text: &String| text.clone().into_bytes();
         let launch = Launch {
@@ -141,9 +137,7 @@ impl Zygote {
             confinement: None,
             tied: true,
         };
-        let pid = launch
-            .start()
-            .map_err(|(what, error)| io::Error::new(error.kind(), format!("{what}: {error}")))?;
+        let pid = launch.start().map_err(explained)?;
         let zygote = Self { control, process: Child::new(pid, true)? };
         let mut word = [0; 1];
         match zygote.receive(&mut word, START_TIMEOUT) {

@@ -71,6 +71,11 @@ pub(crate) const EXECUTE: &str = "execute the interpreter";
 /// A step of the start that failed, and why.
 pub(crate) type Failed = (&'static str, io::Error);
 
+/// One error of a failed start.
+pub(crate) fn explained((step, error): Failed) -> io::Error {
+    io::Error::new(error.kind(), format!("{step}: {error}"))
+}
+
 /// The resource limits of a run, by the kernel's numbers.
 pub(crate) fn resource_limits(limits: &RunLimits, reserves: bool) -> Vec<(libc::c_long, u64)> {
     let resource = |number| libc::c_long::from(number);

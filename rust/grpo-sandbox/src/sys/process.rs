@@ -18,7 +18,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::{
+    fs::{Mode, OFlags, open},
+    process::{Signal, pidfd_send_signal},
+};
 
 use super::launch;
 
@@ -141,7 +144,7 @@ fn kill(pid: libc::pid_t, is_leader: bool) {
 /// Waits until nothing is left of a process group whose leader has been killed with it and reaped.
 ///
 /// Its members become children of this process as their own parents end.
-pub(crate) fn end_group(leader: libc::pid_t) {
+fn end_group(leader: libc::pid_t) {
     let deadline = Instant::now() + GROUP_TIMEOUT;
     loop {
         // SAFETY: neither call takes memory. The members cannot leave the group, whose number is not
@@ -182,6 +185,11 @@ fn wait(pid: libc::pid_t) -> Option<Ended> {
 fn duration(seconds: i64, nanoseconds: i64) -> Duration {
     let seconds = Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
     seconds + Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0))
+}
+
+/// Nothing to read, and a place for what nobody reads.
+pub(crate) fn null_device() -> io::Result<OwnedFd> {
+    Ok(open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 /// An anonymous file that whoever holds it may write to.
