@@ -133,7 +133,7 @@ class Algo(Section):
     dual_clip: Positive | None = None
     """Bound c of dual-clip PPO: the loss of a negative advantage is at most -c A."""
     clip_prob: Positive | None = None
-    """Clip by probability instead of ratio, |pi - mu| <= clip_prob (BPCO); replaces clip_low and clip_high."""
+    """Clip by probability instead of ratio, |pi - mu| <= clip_prob (BPCO), in place of the two above."""
     weight_min: NonNegative | None = None
     """Lower bound of the ratio as a weight: gates cispo (clipped) and band (masked)."""
     weight_max: Positive | None = 5.0
