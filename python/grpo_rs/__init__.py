@@ -17,8 +17,9 @@ One layer imports only what is above it:
 
 - `_core`: Rust. Texts are borrowed, arrays move without a copy, the GIL is released.
 - `outcomes`, `errors`: every verdict code; every exception.
-- `math`: is this answer right? `code`: does this program pass? `batch`: groups, advantages, packing, and
-  `Rollouts`, the table that a training step is made of.
+- `statistics`: moments that merge over ranks, off-policy metrics, evaluation. `advantages`: the estimators.
+  `packing`: micro-batches. `batch`: `Rollouts`, the table that a training step is made of.
+- `math`: is this answer right? `code`: does this program pass?
 - `rewards`: reward functions and their sum. `adapters`: the same for TRL and verl.
 - `algo`: the objective, a function per equation. `learner`: a step of it. `rollout`: sampling.
 - `train`: the loop, top to bottom in `train/loop.py`. `cli`: the command `grpo-rs`.
@@ -28,7 +29,8 @@ from importlib import metadata as _metadata
 
 from grpo_rs import adapters, errors, rewards
 from grpo_rs._core import __version__
-from grpo_rs.batch import Advantages, GroupState, Rollouts, Tokens, group_advantages, pack_rows
+from grpo_rs.advantages import Advantages, GroupState, group_advantages
+from grpo_rs.batch import Rollouts, Tokens
 from grpo_rs.code import (
     AssertTests,
     CallCase,
@@ -63,6 +65,7 @@ from grpo_rs.math import (
     verify_math,
 )
 from grpo_rs.outcomes import CodeOutcome, MathOutcome
+from grpo_rs.packing import pack_rows
 
 __all__ = [
     "Advantages",

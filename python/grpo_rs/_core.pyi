@@ -16,23 +16,84 @@ class SandboxUnavailable(RuntimeError): ...
 
 _Outcomes = list[tuple[str, int, bool, str]]
 
+_Floats = npt.NDArray[np.float64]
+_Ints = npt.NDArray[np.int64]
+_Bools = npt.NDArray[np.bool_]
+# Values, trainable rows, and per group: id, scored rows, mean, std, state.
+_Advantages = tuple[_Floats, _Bools, _Ints, _Ints, _Floats, _Floats, npt.NDArray[np.uint8]]
+# Count, mean, squares, min, max.
+_Moments = tuple[float, float, float, float, float]
+
 def group_advantages(
-    rewards: npt.NDArray[np.float64],
-    group_ids: npt.NDArray[np.int64],
+    rewards: _Floats,
+    group_ids: _Ints,
+    *,
+    baseline: str,
+    scale: str,
+    ddof: int,
+    epsilon: float,
+    keep_zero_variance: bool,
+    lengths: _Ints | None = None,
+    baselines: _Floats | None = None,
+) -> _Advantages: ...
+def pkpo_rewards(rewards: _Floats, group_ids: _Ints, k: int) -> _Floats: ...
+def pass_k_analytic(
+    rewards: _Floats, group_ids: _Ints, k: int, *, keep_zero_variance: bool
+) -> _Advantages: ...
+def pass_k_max(
+    rewards: _Floats,
+    group_ids: _Ints,
     *,
     scale: str,
     ddof: int,
     epsilon: float,
-) -> tuple[
-    npt.NDArray[np.float64],
-    npt.NDArray[np.bool_],
-    npt.NDArray[np.int64],
-    npt.NDArray[np.int64],
-    npt.NDArray[np.float64],
-    npt.NDArray[np.float64],
-    npt.NDArray[np.uint8],
-]: ...
-def pack_rows(lengths: npt.NDArray[np.int64], budget: int) -> list[npt.NDArray[np.int64]]: ...
+    keep_zero_variance: bool,
+) -> _Advantages: ...
+def process_advantages(
+    step_rewards: _Floats,
+    step_ends: _Ints,
+    step_offsets: _Ints,
+    offsets: _Ints,
+    group_ids: _Ints,
+    *,
+    scale: str,
+    ddof: int,
+    epsilon: float,
+    keep_zero_variance: bool,
+) -> _Advantages: ...
+def optimal_token_advantages(
+    rewards: _Floats,
+    logprobs: _Floats,
+    square_sums: _Floats,
+    offsets: _Ints,
+    group_ids: _Ints,
+    *,
+    epsilon: float,
+    zero_tail: bool,
+    keep_zero_variance: bool,
+) -> _Advantages: ...
+def discounted_returns(
+    token_rewards: _Floats, offsets: _Ints, *, gamma: float, mask: _Bools | None = None
+) -> _Floats: ...
+def generalized_advantages(
+    token_rewards: _Floats,
+    values: _Floats,
+    offsets: _Ints,
+    *,
+    gamma: float,
+    lambdas: _Floats,
+    mask: _Bools | None = None,
+) -> _Floats: ...
+def moments(values: _Floats, weights: _Floats | None) -> _Moments: ...
+def merge_moments(first: _Moments, second: _Moments) -> _Moments: ...
+def off_policy_metrics(
+    trainer_logprobs: _Floats, sampler_logprobs: _Floats, offsets: _Ints, *, low: float, high: float
+) -> list[tuple[str, float]]: ...
+def max_variance_subset(rewards: _Floats, size: int) -> _Ints: ...
+def pack_rows(lengths: _Ints, budget: int) -> list[_Ints]: ...
+def fit_decreasing(sizes: _Ints, capacity: int, *, fit: str) -> list[_Ints]: ...
+def balanced_partition(costs: _Floats, parts: int, *, equal_size: bool) -> list[_Ints]: ...
+def cut_micro_batches(tokens: _Ints, costs: _Floats, capacity: int) -> list[_Ints]: ...
 
 @disjoint_base
 class MathGold:

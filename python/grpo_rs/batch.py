@@ -8,126 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from grpo_rs import _core
+from grpo_rs.advantages import Advantages, GroupState, group_advantages
+from grpo_rs.arrays import BoolArray, FloatArray, IntArray
 from grpo_rs.errors import InputError
+from grpo_rs.packing import pack_rows
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
-
-
-class GroupState(IntEnum):
-    """Whether a group carries a learning signal."""
-
-    LIVE = 0
-    """At least two scored completions with different rewards."""
-    ZERO_VARIANCE = 1
-    """All scored completions have the same reward: every advantage is exactly 0."""
-    TOO_FEW = 2
-    """Fewer than two scored completions: nothing to be relative to."""
-
-
-@dataclass(frozen=True)
-class Advantages:
-    """Advantages of a step's rows and the statistics of its groups.
-
-    Attributes:
-        values: float64, one per row; 0 where a row is not trainable.
-        trainable: bool, one per row: scored rows of live groups. Only these need a forward pass.
-        group_ids: int64, one per group, in order of first appearance.
-        num_scored: int64, one per group: completions whose reward is not NaN.
-        means: float64, one per group; NaN without a scored completion.
-        stds: float64, one per group; exactly 0 when all rewards are equal.
-        states: uint8 codes of `GroupState`, one per group.
-    """
-
-    values: FloatArray
-    trainable: BoolArray
-    group_ids: IntArray
-    num_scored: IntArray
-    means: FloatArray
-    stds: FloatArray
-    states: npt.NDArray[np.uint8]
-
-    def share(self, state: GroupState) -> float:
-        """The share of groups in a state, between 0 and 1 (0 without groups)."""
-        return float(np.mean(self.states == state)) if len(self.states) else 0.0
-
-
-def group_advantages(
-    rewards: Sequence[float | None] | FloatArray,
-    group_ids: Sequence[int] | IntArray,
-    *,
-    scale: Literal["std", "none"] = "std",
-    ddof: int = 1,
-    epsilon: float = 1e-6,
-) -> Advantages:
-    """Group-relative advantages, A = (r - mean) / (std + epsilon), in float64.
-
-    Groups may have any sizes and their rows any order. None and NaN mark completions that could not
-    be scored: they are left out of the statistics and get advantage 0.
-
-    Args:
-        rewards: one per row, finite, NaN or None.
-        group_ids: one per row; rows with the same id are answers to the same prompt.
-        scale: "std" divides by the group's standard deviation (GRPO), "none" only centres (Dr. GRPO).
-        ddof: 1 for the sample standard deviation (TRL, verl), 0 for the population's.
-        epsilon: added to the standard deviation.
-
-    Raises:
-        InputError: lengths differ, a reward is infinite, an id is not whole, or an option is out of range.
-
-    Source:
-        DeepSeekMath, arXiv 2402.03300, section 4.1.2; Dr. GRPO, arXiv 2503.20783.
-
-    Example:
-        >>> group_advantages([1.0, 0.0, None, 0.3, 0.3], [7, 7, 7, 9, 9], scale="none").values
-        array([ 0.5, -0.5,  0. ,  0. ,  0. ])
-    """
-    rewards_array = np.ascontiguousarray(
-        rewards if isinstance(rewards, np.ndarray) else [np.nan if r is None else r for r in rewards],
-        dtype=np.float64,
-    )
-    if rewards_array.ndim != 1:
-        raise InputError(f"rewards have shape {rewards_array.shape}: give one per row, in one dimension")
-    ids = _integers("group_ids", group_ids)
-    return Advantages(*_core.group_advantages(rewards_array, ids, scale=scale, ddof=ddof, epsilon=epsilon))
-
-
-def pack_rows(lengths: Sequence[int] | IntArray, budget: int) -> list[IntArray]:
-    """Cuts rows into padded micro-batches of at most `budget` tokens (rows times the longest row).
-
-    Args:
-        lengths: tokens of each row; rows of length 0 are left out.
-        budget: the most tokens a micro-batch may hold, padding included.
-
-    Returns:
-        Row indices of each micro-batch, longest rows first.
-
-    Raises:
-        InputError: a single row is over the budget, or a length is negative or not whole.
-
-    Example:
-        >>> [bin.tolist() for bin in pack_rows([3, 9, 4, 10], budget=20)]
-        [[3, 1], [2, 0]]
-    """
-    return _core.pack_rows(_integers("lengths", lengths), budget)
-
-
-def _integers(name: str, values: Sequence[int] | IntArray) -> IntArray:
-    array = np.asarray(values)
-    # An empty list is float64 to numpy. Anything else would be cut to whole numbers without a word.
-    if array.size and array.dtype.kind not in "iu":
-        raise InputError(f"{name} are {array.dtype}: give whole numbers")
-    if array.ndim != 1:
-        raise InputError(f"{name} have shape {array.shape}: give one per row, in one dimension")
-    return np.ascontiguousarray(array, dtype=np.int64)
+__all__ = [
+    "Advantages",
+    "BoolArray",
+    "FloatArray",
+    "GroupState",
+    "IntArray",
+    "Rollouts",
+    "Tokens",
+    "group_advantages",
+    "pack_rows",
+]
 
 
 @dataclass(frozen=True)

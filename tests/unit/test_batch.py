@@ -117,7 +117,12 @@ def test_the_callers_arrays_are_not_written_to():
         ([1.0], [0, 0], {}, r"rewards has 1 rows, but there are 2 group ids: give one per row"),
         ([1.0, math.inf], [0, 0], {}, r"reward 1 is inf: rewards must be finite; use NaN \(or None\)"),
         ([-math.inf, 1.0], [0, 0], {}, r"reward 0 is -inf"),
-        ([1.0], [0], {"scale": "batch"}, r'scale is "batch": it must be "std" or "none"'),
+        (
+            [1.0],
+            [0],
+            {"scale": "batch"},
+            r'scale is "batch": it must be "std", "none", "leave_one_out_std" or "mean"',
+        ),
         ([1.0], [0], {"ddof": 2}, r"ddof is 2: use 1 \(sample standard deviation, as TRL and verl\) or 0"),
         ([1.0], [0], {"ddof": -1}, r"ddof is -1: use 1 .* or 0"),
         ([1.0], [0], {"epsilon": -1e-6}, r"epsilon is -0.000001: it must be finite and at least 0"),

@@ -31,7 +31,12 @@ mod _core {
     use pyo3::prelude::*;
 
     #[pymodule_export]
-    use super::batch::{group_advantages, pack_rows};
+    use super::batch::{
+        balanced_partition, cut_micro_batches, discounted_returns, fit_decreasing,
+        generalized_advantages, group_advantages, max_variance_subset, merge_moments, moments,
+        off_policy_metrics, optimal_token_advantages, pack_rows, pass_k_analytic, pass_k_max,
+        pkpo_rewards, process_advantages,
+    };
     #[pymodule_export]
     use super::code_values::{
         compare_outputs, decode_value, encode_value, extract_program, program_imports,

@@ -79,7 +79,7 @@ fn scale_none_only_centres() {
 fn mistakes_are_named() {
     let groups = Groups::new(&[0, 0]);
     let default = AdvantageOptions::default();
-    assert!(matches!(advantages(&[1.0], &groups, &default), Err(Error::Length { got: 1, .. })));
+    assert!(matches!(advantages(&[1.0], &groups, &default), Err(Error::Rows { got: 1, .. })));
     assert!(matches!(
         advantages(&[1.0, f64::INFINITY], &groups, &default),
         Err(Error::InfiniteReward { index: 1, .. })
