@@ -1,4 +1,4 @@
-"""Writes docs/{metrics,config,outcomes,policy}.md from the code that defines what they list.
+"""Writes docs/{metrics,config,outcomes,policy,presets}.md from the code that defines what they list.
 
 `python docs/generate.py` writes them; with `--check` it writes nothing, and exits with 1 if one is stale.
 """
@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Annotated, Literal, Union, get_args, get_origin
 
 from grpo_rs import MathPolicy, _core, verify_math
+from grpo_rs.algo.knobs import OFF, USES, Algo
+from grpo_rs.algo.presets import ALGORITHMS, TRAINERS, Preset, preset
 from grpo_rs.train.config import Config, Section
 from grpo_rs.train.log import METRICS
 from pydantic.fields import FieldInfo
@@ -38,6 +40,25 @@ EXAMPLES = {
 }
 # Settings of the one switch that is a number.
 ROUNDINGS = (4, 6, None)
+# Knobs of a preset that are named even where they are at `Algo`'s default.
+ALWAYS_SHOWN = (
+    "weight_max",
+    "baseline",
+    "scale",
+    "zero_variance",
+    "anchor",
+    "gate",
+    "clip_low",
+    "clip_high",
+    "aggregate",
+    "kl",
+)
+# Knobs that some preset sets, in the order of `Algo`.
+PRESETS_KNOBS = [
+    knob
+    for knob in Algo.model_fields
+    if any(knob in entry.knobs for entry in (*ALGORITHMS.values(), *TRAINERS.values()))
+]
 SIGNS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
@@ -157,6 +178,55 @@ Below is what the verifier decides under each setting, all else at its default: 
 {body}"""
 
 
+def presets() -> str:
+    """Every preset with its paper, its knobs and what it leaves to the rest of the configuration."""
+
+    def table(listed: dict[str, Preset]) -> str:
+        rows = [
+            (f"`{name}`", _line(entry.summary), _papers(entry.paper), _knobs(name), _line(_outside(entry)))
+            for name, entry in listed.items()
+        ]
+        return _table(("Preset", "What it is", "Paper", "Knobs", "Outside the objective"), rows)
+
+    return f"""# Presets
+
+`[algo] preset = "NAME"`, `--algo.preset NAME`, or `grpo_rs.algo.presets.preset("NAME")`: the objective of an
+algorithm, or of another trainer's defaults. Any knob beside it overrides. [algorithms.md](algorithms.md) says
+what the knobs mean; those below are the ones that act, without those at their usual value. What a method
+does outside the objective is in the last column: configuration keys with published values, and machinery
+that is not part of a preset.
+
+## Algorithms
+
+{table(ALGORITHMS)}
+## Defaults of other trainers
+
+Each reproduces loss and gradient of that trainer, as far as the last column does not say otherwise.
+
+{table(TRAINERS)}"""
+
+
+def _knobs(name: str) -> str:
+    algo = preset(name)
+    shown = []
+    for knob in PRESETS_KNOBS:
+        value, use = getattr(algo, knob), USES.get(knob)
+        rests = value in OFF[knob] if knob in OFF else value is None or value is False
+        usual = knob not in ALWAYS_SHOWN and value == Algo.model_fields[knob].default
+        if not rests and not usual and (use is None or use.acts(algo)):
+            shown.append(f"{knob} {value:g}" if isinstance(value, float) else f"{knob} {_toml(value)}")
+    return ", ".join(shown)
+
+
+def _papers(text: str) -> str:
+    return re.sub(r"\b\d{4}\.\d{5}\b", lambda found: f"[{found[0]}](https://arxiv.org/abs/{found[0]})", text)
+
+
+def _outside(entry: Preset) -> str:
+    recipe = "; ".join(f"`{key}` {_toml(value)}" for key, value in entry.recipe.items())
+    return ". ".join(filter(None, [recipe, entry.outside]))
+
+
 def _attributes(docstring: str) -> dict[str, str]:
     """The descriptions in a docstring's section of attributes, by name."""
     section = re.search(r"Attributes:\n(.*?)\n\n", docstring, re.DOTALL)
@@ -227,7 +297,13 @@ def _default(section: str, value: object, field: FieldInfo) -> str:
     return f"{shown}; `{alone!r}` if the file has a table `[{section}]` without this key"
 
 
-PAGES = {"metrics.md": metrics, "config.md": config, "outcomes.md": outcomes, "policy.md": policy}
+PAGES = {
+    "metrics.md": metrics,
+    "config.md": config,
+    "outcomes.md": outcomes,
+    "policy.md": policy,
+    "presets.md": presets,
+}
 
 
 def main() -> int:

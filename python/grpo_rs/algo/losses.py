@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from grpo_rs.algo.kl import MAX_LOG_RATIO, k3_T
+from grpo_rs.algo.kl import k3_T
+from grpo_rs.algo.ratio import MAX_LOG_RATIO
 from grpo_rs.batch import FloatArray, IntArray
 
 Aggregate = Literal["token_mean", "seq_mean_token_mean"]
