@@ -7,7 +7,7 @@ import torch
 from grpo_rs import group_advantages
 from grpo_rs.algo.kl import importance_weighted_T, kl_T
 from grpo_rs.algo.objective import TokenBatch, policy_loss
-from grpo_rs.learner.logprobs import _chunk_logprobs
+from grpo_rs.learner.logprobs import head_logprobs
 from pydantic import ValidationError
 from vectors_of_losses import ESTIMATORS, algo_of, flat, token_batch
 
@@ -159,34 +159,36 @@ def test_micro_batches_add_up_to_the_batch(case):
 # ---- From the logits and the hidden states -----------------------------------------------------------------
 
 
-def logprobs_of_head(hidden_TD, weight_VD, target_T, temperature=1.0):
-    """Log-probabilities and entropies as the learner computes them."""
+def logprobs_of_head(hidden_TD, weight_VD, target_T, temperature=1.0, **options):
+    """Log-probabilities and entropies as the learner computes them, in more than one chunk."""
     head = torch.nn.Linear(*reversed(weight_VD.shape), bias=False, dtype=torch.float64)
     head.weight = weight_VD if isinstance(weight_VD, torch.nn.Parameter) else torch.nn.Parameter(weight_VD)
-    return _chunk_logprobs(head, hidden_TD, target_T, temperature)
+    return head_logprobs(hidden_TD, head, target_T, temperature=temperature, chunk_tokens=3, **options)
 
 
-def logprobs_of_logits(logits_TV, target_T, temperature=1.0):
+def logprobs_of_logits(logits_TV, target_T, temperature=1.0, **options):
     identity = torch.eye(logits_TV.shape[1], dtype=torch.float64)
-    return logprobs_of_head(logits_TV, identity, target_T, temperature)
+    return logprobs_of_head(logits_TV, identity, target_T, temperature, **options)
 
 
 @cases("logprob", 1)
 def test_logprobs_and_entropies_of_logits(case):
-    """With a mask of allowed tokens the vocabulary is what the mask allows."""
-    inputs, expected = case["inputs"], case["expected"]
-    for row, target in enumerate(inputs["targets"]):
-        kept = torch.tensor(inputs["keep_mask"][row]).bool()
-        if not kept[target]:
-            assert expected["logprobs"][row] is None or np.isneginf(expected["logprobs"][row])
-            continue
-        logits_V = torch.tensor(inputs["logits"][row], dtype=torch.float64).requires_grad_()
-        target_1 = kept[:target].sum()[None]
-        logp_1, entropy_1 = logprobs_of_logits(logits_V[kept][None], target_1, case["config"]["temperature"])
-        logp_1.sum().backward()
-        np.testing.assert_allclose(logp_1.item(), expected["logprobs"][row], **golden.close(case))
-        np.testing.assert_allclose(entropy_1.item(), expected["entropy"][row], **golden.close(case))
-        np.testing.assert_allclose(logits_V.grad, expected["dlogprob_dlogits"][row], **golden.close(case))
+    """With a mask of allowed tokens, and both gradients."""
+    inputs, expected, close = case["inputs"], case["expected"], golden.close(case)
+    logits_TV = torch.tensor(inputs["logits"], dtype=torch.float64).requires_grad_()
+    logp_T, entropy_T = logprobs_of_logits(
+        logits_TV,
+        torch.tensor(inputs["targets"]),
+        case["config"]["temperature"],
+        entropy_gradient=True,
+        keep_TV=torch.tensor(inputs["keep_mask"]).bool(),
+    )
+    np.testing.assert_allclose(logp_T.detach(), expected["logprobs"], **close)
+    np.testing.assert_allclose(entropy_T.detach(), expected["entropy"], **close)
+    (of_logp_TV,) = torch.autograd.grad(logp_T.sum(), logits_TV, retain_graph=True)
+    (of_entropy_TV,) = torch.autograd.grad(entropy_T.sum(), logits_TV)
+    np.testing.assert_allclose(of_logp_TV, expected["dlogprob_dlogits"], **close)
+    np.testing.assert_allclose(of_entropy_TV, expected["dentropy_dlogits"], **close)
 
 
 @cases("fused_linear", 4)

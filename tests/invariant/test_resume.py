@@ -14,11 +14,12 @@ from grpo_rs.train.config import config_from_dict
 from grpo_rs.train.loop import train
 from safetensors.torch import load_file
 
-# Two epochs, a KL term and a decaying learning rate: everything that has a state is in play.
+# Two epochs of two minibatches, a KL term whose reference is refreshed and a decaying learning rate:
+# everything that has a state is in play.
 SETTINGS = {
     "data": {"held_out": 16},
     "rollout": {"prompts_per_step": 8, "group_size": 4},
-    "objective": {"epochs": 2, "kl_beta": 0.05},
+    "algo": {"preset": "grpo", "epochs": 2, "minibatches": 2, "reference_every": 3},
     "warmup": {"max_steps": 20, "target_accuracy": 1.0, "check_every": 20},
     "optim": {"lr": 2e-3, "warmup_steps": 2},
     "checkpoint": {"every": 2, "keep": 3},
@@ -37,7 +38,7 @@ def lines(path):
 
 
 def assert_same_run(one, other):
-    weights, others = (load_file(path / "final" / "model.safetensors") for path in (one, other))
+    weights, others = (load_file(next((path / "final").glob("*.safetensors"))) for path in (one, other))
     assert weights.keys() == others.keys()
     for name, tensor in weights.items():
         assert torch.equal(tensor, others[name]), name
@@ -47,9 +48,12 @@ def assert_same_run(one, other):
         torch.load(path / "checkpoints" / "step-000007" / "trainer.pt", weights_only=True)["learner"]
         for path in (one, other)
     )
-    for index, state in old["optimizer"]["state"].items():
+    for index, state in old["optimizer"]["adamw"]["state"].items():
         for key, value in state.items():
-            assert torch.equal(value, new["optimizer"]["state"][index][key]), (index, key)
+            assert torch.equal(value, new["optimizer"]["adamw"]["state"][index][key]), (index, key)
+    assert old["optimizer"]["masters"].keys() == new["optimizer"]["masters"].keys()
+    for index, master in old["optimizer"]["masters"].items():
+        assert torch.equal(master, new["optimizer"]["masters"][index])
     summaries = [json.loads((path / "summary.json").read_text()) for path in (one, other)]
     for key in ("accuracy_before", "accuracy_after", "steps", "generated_tokens", "trained_tokens"):
         assert summaries[0][key] == summaries[1][key], key
@@ -69,6 +73,35 @@ def test_stopping_after_a_step(tmp_path, whole, stop_after):
     assert train(config(out, stop_after=stop_after)).summary is None
     assert train(config(out), resume=True).summary is not None
     assert_same_run(whole, out)
+
+
+VARIANTS = {
+    "adapters": {"model": {"lora_rank": 4}, "optim": {"lr": 1e-2}, "algo": SETTINGS["algo"]},
+    "tracker": {"algo": {"preset": "spo"}},
+    "kl_in_reward": {"algo": {"preset": "rloo", "kl_beta": 0.05, "reference_every": 2}},
+    "bfloat16": {"model": {"dtype": "bfloat16"}, "algo": {"preset": "dapo", "epochs": 2}},
+}
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_stopping_with_other_states(tmp_path, name):
+    """Adapters and a reference that is refreshed; pass rates; float32 masters of bfloat16 weights."""
+    pytest.importorskip("peft")
+    values = SETTINGS | VARIANTS[name]
+
+    def settings(folder, **run):
+        return config_from_dict(values | {"run": SETTINGS["run"] | {"out": str(tmp_path / folder)} | run})
+
+    train(settings("whole"))
+    train(settings("parts", stop_after=4))
+    train(settings("parts"), resume=True)
+    assert_same_run(tmp_path / "whole", tmp_path / "parts")
+    names = {path.name for path in (tmp_path / "parts" / "final").iterdir()}
+    assert ("adapter_config.json" in names) == (name == "adapters")
+    masters = torch.load(
+        tmp_path / "parts" / "checkpoints" / "step-000007" / "trainer.pt", weights_only=True
+    )["learner"]["optimizer"]["masters"]
+    assert bool(masters) == (name == "bfloat16")
 
 
 def test_stopping_between_sampling_and_training(tmp_path, whole):
@@ -121,7 +154,7 @@ def test_what_cannot_be_resumed_says_why(tmp_path):
     with pytest.raises(CheckpointError, match=r"optim.lr was 0.002, is 1.0"):
         train(other, resume=True)
     state = out / "checkpoints" / "step-000001" / "state.json"
-    state.write_text(state.read_text().replace('"format": 1', '"format": 99'))
+    state.write_text(state.read_text().replace('"format": 2', '"format": 99'))
     with pytest.raises(CheckpointError, match="another version"):
         train(config(out), resume=True)
 
@@ -155,7 +188,8 @@ def test_changed_problems_are_refused(tmp_path):
 def command(out, *extra):
     options = [
         "--data.held-out", "16", "--rollout.prompts-per-step", "8", "--rollout.group-size", "4",
-        "--objective.epochs", "2", "--objective.kl-beta", "0.05", "--warmup.max-steps", "20",
+        "--algo.preset", "grpo", "--algo.epochs", "2", "--algo.minibatches", "2",
+        "--algo.reference-every", "3", "--warmup.max-steps", "20",
         "--warmup.target-accuracy", "1.0", "--warmup.check-every", "20", "--optim.lr", "2e-3",
         "--optim.warmup-steps", "2", "--run.threads", "1", "--run.completions-every", "2",
         "--checkpoint.keep", "3",

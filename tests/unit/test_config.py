@@ -2,8 +2,9 @@
 
 import grpo_rs as g
 import pytest
+from grpo_rs.algo.presets import PRESETS, preset
 from grpo_rs.errors import ConfigError
-from grpo_rs.train.config import Config, config_from_dict, flatten, parse_command_line
+from grpo_rs.train.config import Config, ModelConfig, config_from_dict, flatten, parse_command_line
 
 
 def write(tmp_path, text):
@@ -40,7 +41,50 @@ def test_command_line_over_file_over_default(tmp_path):
     assert config.optim.warmup_steps == 3
     assert config.rollout.group_size == 4
     assert config.run.out == "somewhere"
-    assert config.objective == Config().objective
+    assert config.algo == Config().algo
+
+
+# ---- The objective -------------------------------------------------------------------------------------
+
+
+def test_a_preset_is_below_the_file_and_the_file_below_the_command_line(tmp_path):
+    path = write(tmp_path, "[algo]\npreset = 'gspo'\nepochs = 3\nclip_low = 0.1\n")
+    of_file = parse_command_line([path]).resolved().algo
+    assert of_file == preset("gspo", epochs=3, clip_low=0.1)
+    turned = parse_command_line([path, "--algo.clip-low", "0.15"]).resolved().algo
+    assert turned == preset("gspo", epochs=3, clip_low=0.15)
+
+
+@pytest.mark.parametrize("words", [["--algo.preset", "dapo"], ["--algo.preset=dapo"]])
+def test_a_preset_of_the_command_line_takes_the_place_of_the_files(tmp_path, words):
+    """The knobs that the file states stay; those of its preset go."""
+    path = write(tmp_path, "[algo]\npreset = 'gspo'\nclip_low = 0.1\n")
+    found = parse_command_line([path, *words, "--algo.clip_high", "0.3"]).resolved().algo
+    assert found == preset("dapo", clip_low=0.1, clip_high=0.3)
+    assert found.ratio == "token" and preset("gspo").ratio == "sequence"
+
+
+def test_names_of_other_trainers(tmp_path):
+    path = write(tmp_path, "[algo]\npreset = 'dapo'\nepsilon = 0.15\n")
+    words = [path, "--algo.epsilon_high", "0.4", "--algo.loss-type=dr_grpo"]
+    found = parse_command_line(words).resolved().algo
+    assert found == preset("dapo", epsilon=0.15, epsilon_high=0.4, loss_type="dr_grpo")
+    assert (found.clip_low, found.clip_high, found.aggregate) == (0.15, 0.4, "constant")
+    assert config_from_dict({"algo": {"beta": 0.1}}).algo.kl_beta == 0.1
+
+
+def test_every_preset_can_be_written_and_read_back():
+    for name in PRESETS:
+        config = Config(algo=preset(name))
+        assert Config.model_validate(config.model_dump(mode="json")) == config, name
+
+
+def test_every_preset_trains_or_says_what_is_missing():
+    for name in PRESETS:
+        try:
+            Config(algo=preset(name), model=ModelConfig(teacher="tiny")).check()
+        except ConfigError as error:
+            assert preset(name).baseline in ("critic", "optimal_token") or "steps" in str(error), name
 
 
 def test_flags():
@@ -60,7 +104,17 @@ def test_flags():
         ("[optim]\nlr = -1.0\n", "optim.lr is -1.0"),
         ("[rollout]\ngroup_size = 1\n", "at least 2"),
         ("[rewards]\nmath = 0\n", "every reward has weight 0"),
-        ("[objective]\naggregate = 'mean'\n", "objective.aggregate is 'mean'"),
+        ("[algo]\naggregate = 'mean'\n", "algo.aggregate is 'mean'"),
+        ("[algo]\npreset = 'dappo'\n", r"no preset is called 'dappo': did you mean dapo"),
+        ("[algo]\nclip_hgh = 0.3\n", r"unknown key algo.clip_hgh .*did you mean algo.clip_high\?"),
+        ("[algo]\nkl = 'k1'\nkl_beta = 0.1\n", "kl = k1 in the loss"),
+        ("[algo]\npreset = 'grpo_process'\n", "rewards of steps"),
+        ("[algo]\npreset = 'otb'\n", "sum of squared probabilities"),
+        ("[algo]\npreset = 'opd'\n", "model.teacher"),
+        ("[algo]\nreference_every = 5\n", "reference_every"),
+        ("[optim]\nwarmup_steps = 5\nwarmup_ratio = 0.1\n", "give one of them"),
+        ("[learner]\ntoken_budget = 0\n", "token_budget"),
+        ("[learner]\ntoken_budget = 'all'\n", "token_budget"),
         ("[optim\n", "not valid TOML"),
     ],
 )
@@ -115,6 +169,11 @@ def test_learning_rate_schedules():
     assert rates[2:] == sorted(rates[2:], reverse=True)
     constant = optim.model_copy(update={"schedule": "constant"})
     assert learning_rate(constant, 11, 12) == 1.0
+    ratio = optim.model_copy(update={"warmup_steps": 0, "warmup_ratio": 0.25})
+    by_steps = optim.model_copy(update={"warmup_steps": 3})
+    assert [learning_rate(ratio, s, 12) for s in range(12)] == [
+        learning_rate(by_steps, s, 12) for s in range(12)
+    ]
     cosine = optim.model_copy(update={"schedule": "cosine", "warmup_steps": 0})
     assert learning_rate(cosine, 5, 11) == pytest.approx(0.55)
     assert learning_rate(cosine, 0, 1) == 1.0

@@ -212,7 +212,7 @@ def test_a_model_that_cannot_share_a_prefix_is_trained_in_rows(tmp_path):
     policy = load_policy(config.model, seed=0)
     probe = probe_layout(policy.model, [5, 6, 7])
     assert probe.layout == "padded"
-    assert probe.gaps["shared_prefix"] > 1e-3
+    assert probe.reason
     with pytest.raises(ModelError, match="cannot be trained"):
         probe_layout(policy.model, [5, 6, 7], wanted="shared_prefix")
 
@@ -231,6 +231,8 @@ def reward_module(tmp_path, monkeypatch):
         "    calls += 1\n"
         "    if calls == 2:\n"
         "        raise RuntimeError('a bug of the user')\n"
+        "    return [float(i % 2) for i in range(len(completions))]\n"
+        "def varied(completions):\n"
         "    return [float(i % 2) for i in range(len(completions))]\n"
         "def short(completions):\n"
         "    return [1.0]\n"
@@ -271,6 +273,115 @@ def test_rewards_that_cannot_be_used(tmp_path, reward_module, path, message):
     refuse(settings(tmp_path, rewards={"custom": {path: 1.0}}), InputError, message)
 
 
+# ---- Estimators ----------------------------------------------------------------------------------------
+
+VARIED = {"math": 1.0, "custom": {"my_rewards:varied": 0.5}}
+
+
+@pytest.mark.parametrize(
+    "algo",
+    [
+        {"preset": "remax"},
+        {"preset": "spo"},
+        {"preset": "rloo", "kl_beta": 0.05},
+        {"preset": "gdpo"},
+        {"preset": "opd"},
+        {"preset": "reinforce_pp"},
+        {"preset": "top_entropy"},
+        {"preset": "real"},
+    ],
+    ids=lambda algo: algo["preset"],
+)
+def test_every_kind_of_estimator_gets_what_it_needs(tmp_path, reward_module, algo):
+    """Greedy completions, pass rates, a KL in the reward, several rewards, a teacher, two passes."""
+    if algo["preset"] == "opd":
+        tiny_model(7).save_pretrained(tmp_path / "teacher")
+    teacher = {"teacher": str(tmp_path / "teacher")} if algo["preset"] == "opd" else {}
+    config = settings(tmp_path, rewards=VARIED, algo=algo, run={"steps": 2}, model=teacher)
+    assert train(config).summary["trained_tokens"] > 0
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["train/grad_norm"] > 0
+
+
+def test_the_greedy_completions_reward_is_the_baseline(tmp_path, reward_module):
+    """Half a point for every second completion of a batch: of four greedy ones, the first has none."""
+    train(settings(tmp_path, rewards=VARIED, algo={"preset": "remax"}, run={"completions_every": 1}))
+    rows = [json.loads(line) for line in (tmp_path / "run" / "completions.jsonl").read_text().splitlines()]
+    for index, row in enumerate(rows):
+        greedy = 0.5 * (index // 2 % 2)  # an untrained model's greedy answers are wrong
+        assert row["advantage"] == pytest.approx(row["reward"] - greedy)
+
+
+# ---- Memory, and numbers that are not finite -------------------------------------------------------------
+
+
+def test_the_estimate_and_the_measured_peak_are_kept_side_by_side(tmp_path, reward_module, capsys):
+    memory = train(settings(tmp_path, rewards=VARIED)).summary["memory"]
+    assert memory["estimate"] == sum(memory["parts"].values())
+    assert memory["parts"]["weights"] == memory["parts"]["gradients"] == 428_672 * 4
+    assert {"probe_step", "first_update"} <= memory.keys()
+    assert "Peak memory of an update" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_not_finite_is_written_down(tmp_path, reward_module, monkeypatch):
+    """The run stops with the group's tokens and numbers on disk; the last checkpoint is untouched."""
+    from grpo_rs.learner import learner
+
+    inner = learner.policy_loss
+
+    def broken(algo, batch):
+        result = inner(algo, batch)
+        hit = (batch.group_N == 2).any()
+        return type(result)(result.loss * (torch.nan if hit else 1.0), result.metrics)
+
+    monkeypatch.setattr(learner, "policy_loss", broken)
+    config = settings(tmp_path, rewards=VARIED)
+    refuse(config, ModelError, r"(?s)step 1: loss is not finite.*nonfinite/step-000001.json.*--model.path")
+    folder = tmp_path / "run" / "nonfinite"
+    facts = json.loads((folder / "step-000001.json").read_text())
+    assert facts["term"] == "loss" and facts["group"] == 2
+    assert facts["prompt"].endswith("=") and len(facts["completions"]) == 2
+    arrays = np.load(folder / "step-000001.npz")
+    assert np.isfinite(arrays["log_probability"]).all() and np.isnan(arrays["loss"]).all()
+    assert len(arrays["completion_tokens"]) == len(arrays["log_probability"]) == len(arrays["advantage"])
+    assert (tmp_path / "run" / "checkpoints" / "step-000000").is_dir()
+
+
+# ---- Adapters --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing")
+def test_adapters_are_saved_in_pefts_layout_and_only_they_are_trained(tmp_path):
+    peft = pytest.importorskip("peft")
+    base = tiny_model(0, hidden_size=16, num_heads=2)
+    base.save_pretrained(tmp_path / "model")
+    tiny_tokenizer().save_pretrained(tmp_path / "model")
+    config = settings(
+        tmp_path, model={"path": str(tmp_path / "model"), "lora_rank": 2},
+        algo={"preset": "grpo"}, rewards={"math": 1.0, "format": 0.1}, run={"steps": 1},
+    )  # fmt: skip
+    train(config)
+    final = tmp_path / "run" / "final"
+    described = json.loads((final / "adapter_config.json").read_text())
+    assert described["r"] == 2 and described["base_model_name_or_path"] == str(tmp_path / "model")
+    assert not (final / "model.safetensors").exists()
+    # The reference is the model without adapters: nothing of it is written.
+    assert not (tmp_path / "run" / "reference").exists()
+    adapted = peft.PeftModel.from_pretrained(tiny_model(0, hidden_size=16, num_heads=2), final)
+    assert sum("lora_" in name for name, _ in adapted.named_parameters()) == 28
+    refuse(
+        settings(tmp_path, model={"path": str(final)}, run={"out": str(tmp_path / "b")}),
+        ModelError,
+        "adapters",
+    )
+
+
+def test_adapters_on_layers_that_are_not_there(tmp_path):
+    pytest.importorskip("peft")
+    config = settings(tmp_path, model={"lora_rank": 2, "lora_targets": ["nowhere"]})
+    refuse(config, ModelError, "model.lora_targets")
+
+
 # ---- The command line ----------------------------------------------------------------------------------
 
 
@@ -279,7 +390,8 @@ def test_dry_run_checks_and_writes_nothing(tmp_path, capsys, monkeypatch):
     assert main(["--dry-run"]) == 0
     out = capsys.readouterr().out
     assert '"group_size": 8' in out
-    assert "Estimated peak of an update" in out
+    assert "objective: default" in out and "gate = cispo" in out
+    assert "Peak memory of an update" in out and "measured in a probe step" in out
     assert not list(tmp_path.iterdir())
 
 

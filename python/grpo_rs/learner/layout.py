@@ -2,10 +2,11 @@
 
 Two layouts give the same log-probabilities:
 
-- `shared_prefix`: one row holds a prompt once and its completions end to end. The attention mask lets
-  each completion see the prompt and itself, not its siblings; positions restart after the prompt.
-- `padded`: one row a completion, prompt included, padded to the longest. For models that cannot take
-  such a mask (a recurrent state, a sliding window).
+- `shared_prefix`: a micro-batch is one row without padding: a group's prompt once, then its completions end to
+  end, then the next group. Positions continue from the prompt in each completion, and the attention plan lets
+  a completion see its prompt and itself alone.
+- `padded`: one row a completion, prompt included, padded to the longest. For models whose attention does not
+  take a plan.
 
 Shapes: B = rows of the micro-batch, L = width, T = completion tokens in it, end to end.
 """
@@ -13,7 +14,7 @@ Shapes: B = rows of the micro-batch, L = width, T = completion tokens in it, end
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -21,6 +22,8 @@ import torch
 from torch import Tensor
 
 from grpo_rs.batch import IntArray, Rollouts, pack_rows
+from grpo_rs.errors import InputError
+from grpo_rs.learner.attention import AttentionPlan, PackedGroup
 
 Layout = Literal["shared_prefix", "padded"]
 
@@ -32,29 +35,32 @@ class MicroBatch:
     Attributes:
         input_ids_BL: int64, tokens.
         position_ids_BL: int64, each token's position in its own sequence.
-        attention_mask: bool, (B, 1, L, L) with True where a query may look, or (B, L) with False on padding.
         state_T: int64, where in the flattened (B * L) hidden states each completion token is predicted.
         target_T: int64, the completion tokens.
-        row_T: int64, each token's row in the rollouts.
+        row_T: int64, each token's row in the rollouts; the tokens of a row are together and in order.
         flat_T: int64, each token's place in the rollouts' flat completions.
+        plan: who sees whom in a packed row (B = 1); None in the padded layout.
+        padding_mask_BL: bool, False on padding; None in the packed layout, which has none.
     """
 
     input_ids_BL: Tensor
     position_ids_BL: Tensor
-    attention_mask: Tensor
     state_T: Tensor
     target_T: Tensor
     row_T: Tensor
     flat_T: Tensor
+    plan: AttentionPlan | None = None
+    padding_mask_BL: Tensor | None = None
 
     def to(self, device: torch.device) -> MicroBatch:
         """The same micro-batch on another device."""
-        return MicroBatch(*(value.to(device) for value in vars(self).values()))
+        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return replace(self, **moved)
 
 
 @dataclass(frozen=True)
 class _Sequence:
-    """One row of the forward pass: a prompt and the completions that follow it."""
+    """A prompt and the completions that follow it; `length` counts the tokens that are fed."""
 
     prompt: IntArray
     rows: list[int]
@@ -66,109 +72,142 @@ def micro_batches(
 ) -> list[MicroBatch]:
     """Lays out the chosen rows in micro-batches of at most `token_budget` tokens, padding included.
 
-    A group whose completions exceed the budget is cut into several rows, each with the prompt; a
-    single completion longer than the budget gets a micro-batch to itself. Empty completions are left out.
+    A group whose completions exceed the budget is cut into parts of nearly equal length, each with the prompt;
+    a single completion longer than the budget gets a micro-batch to itself. Empty completions are left out.
+
+    Raises:
+        InputError: a prompt is empty: there is no state that predicts the first token of its completions.
     """
-    sequences = _sequences(rollouts, rows, token_budget if layout == "shared_prefix" else 0)
+    parts = _cut_groups(rollouts, rows, token_budget if layout == "shared_prefix" else 0)
+    alone = [[part] for part in parts if part.length > token_budget]
+    fitting = [part for part in parts if part.length <= token_budget]
+    lengths = [part.length for part in fitting]
+    bins = (
+        _first_fit(lengths, token_budget) if layout == "shared_prefix" else pack_rows(lengths, token_budget)
+    )
     build = _shared_prefix if layout == "shared_prefix" else _padded
-    alone = [[sequence] for sequence in sequences if sequence.length > token_budget]
-    fitting = [sequence for sequence in sequences if sequence.length <= token_budget]
-    packed = pack_rows([sequence.length for sequence in fitting], token_budget)
-    return [build(rollouts, rows) for rows in [*alone, *([fitting[i] for i in bin] for bin in packed)]]
+    return [build(rollouts, members) for members in [*alone, *([fitting[i] for i in bin] for bin in bins)]]
 
 
-def _sequences(rollouts: Rollouts, rows: Sequence[int], budget: int) -> list[_Sequence]:
+def _cut_groups(rollouts: Rollouts, rows: Sequence[int], budget: int) -> list[_Sequence]:
     by_group: dict[int, list[int]] = {}
     for row in rows:
-        by_group.setdefault(int(rollouts.group_ids[row]), []).append(int(row))
+        if rollouts.completions.lengths[row] > 0:
+            by_group.setdefault(int(rollouts.group_ids[row]), []).append(int(row))
     # The last token of a completion is predicted but predicts nothing: it is never fed.
     fed = np.maximum(rollouts.completions.lengths - 1, 0)
-    sequences = []
+    parts = []
     for group, members in by_group.items():
         prompt = rollouts.prompts[group]
-        current: list[int] = []
-        length = len(prompt)
-        for row in members:
-            if rollouts.completions.lengths[row] == 0:
-                continue
-            if current and length + fed[row] > budget:
-                sequences.append(_Sequence(prompt, current, length))
-                current, length = [], len(prompt)
-            current.append(row)
-            length += int(fed[row])
-        if current:
-            sequences.append(_Sequence(prompt, current, length))
-    return sequences
+        if len(prompt) == 0:
+            raise InputError(f"the prompt of group {group} is empty: give it at least one token")
+        lengths = [int(fed[row]) for row in members]
+        for chosen in _even_parts(lengths, budget - len(prompt)):
+            length = len(prompt) + sum(lengths[i] for i in chosen)
+            parts.append(_Sequence(prompt, [members[i] for i in chosen], length))
+    return parts
+
+
+def _even_parts(lengths: list[int], budget: int) -> list[list[int]]:
+    """Indices in as few parts within the budget as the longest-first rule finds, of nearly equal sums.
+
+    Equal parts, since the largest one sets the peak of memory. An item over the budget is a part alone.
+    """
+    least = 1 if budget <= 0 else -(-sum(lengths) // budget)
+    for count in range(max(least, 1), len(lengths)):
+        parts: list[list[int]] = [[] for _ in range(count)]
+        sums = [0] * count
+        for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+            lightest = sums.index(min(sums))
+            parts[lightest].append(index)
+            sums[lightest] += lengths[index]
+        if max(sums) <= budget:
+            return [sorted(part) for part in parts if part]
+    return [[index] for index in range(len(lengths))]
+
+
+def _first_fit(lengths: list[int], budget: int) -> list[list[int]]:
+    """Indices in bins of at most `budget`, longest first into the first bin with room."""
+    bins: list[list[int]] = []
+    room: list[int] = []
+    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
+        for place, free in enumerate(room):
+            if lengths[index] <= free:
+                bins[place].append(index)
+                room[place] -= lengths[index]
+                break
+        else:
+            bins.append([index])
+            room.append(budget - lengths[index])
+    return bins
+
+
+class _Ragged:
+    """The per-token arrays of a micro-batch while it is built, one part a completion."""
+
+    def __init__(self, rollouts: Rollouts) -> None:
+        self.rollouts = rollouts
+        self.state: list[IntArray] = []
+        self.target: list[IntArray] = []
+        self.row: list[IntArray] = []
+        self.flat: list[IntArray] = []
+
+    def append(self, row: int, state: IntArray) -> None:
+        begin, end = self.rollouts.completions.offsets[row], self.rollouts.completions.offsets[row + 1]
+        self.state.append(state)
+        self.target.append(self.rollouts.completions.flat[begin:end])
+        self.row.append(np.full(end - begin, row, np.int64))
+        self.flat.append(np.arange(begin, end, dtype=np.int64))
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return tuple(
+            torch.from_numpy(np.concatenate(p)) for p in (self.state, self.target, self.row, self.flat)
+        )
 
 
 def _shared_prefix(rollouts: Rollouts, sequences: list[_Sequence]) -> MicroBatch:
-    width = max(sequence.length for sequence in sequences)
-    count = len(sequences)
-    ids = np.zeros((count, width), np.int64)
-    positions = np.zeros((count, width), np.int64)
-    # Which completion a token belongs to: -1 the prompt, which all may see; -2 padding, which none may.
-    owner = np.full((count, width), -2, np.int64)
-    state: list[IntArray] = []
-    target: list[IntArray] = []
-    row_of: list[IntArray] = []
-    flat: list[IntArray] = []
-    for b, sequence in enumerate(sequences):
-        size = len(sequence.prompt)
-        ids[b, :size], positions[b, :size], owner[b, :size] = sequence.prompt, np.arange(size), -1
-        at = size
+    ids: list[IntArray] = []
+    positions: list[IntArray] = []
+    groups = []
+    ragged = _Ragged(rollouts)
+    at = 0
+    for sequence in sequences:
+        begin, size = at, len(sequence.prompt)
+        ids.append(sequence.prompt)
+        positions.append(np.arange(size))
+        at += size
+        bounds = [at]
         for row in sequence.rows:
-            tokens = rollouts.completions[row]
-            fed = len(tokens) - 1
-            ids[b, at : at + fed] = tokens[:-1]
-            positions[b, at : at + fed] = np.arange(size, size + fed)
-            owner[b, at : at + fed] = row
-            state.append(b * width + np.concatenate([[size - 1], np.arange(at, at + fed)]))
-            _append_targets(rollouts, row, target, row_of, flat)
-            at += fed
-    visible = (owner[:, None, :] == -1) | (owner[:, None, :] == owner[:, :, None])
-    mask = visible & (positions[:, None, :] <= positions[:, :, None])
-    # A padded query must see something: a softmax over nothing is NaN.
-    mask |= np.eye(width, dtype=np.bool_)[None]
-    return _tensors(ids, positions, mask[:, None], state, target, row_of, flat)
+            fed = rollouts.completions[row][:-1]
+            ids.append(fed)
+            positions.append(np.arange(size, size + len(fed)))
+            # The prompt's last state predicts the first token of every completion.
+            ragged.append(row, np.concatenate([[begin + size - 1], np.arange(at, at + len(fed))]))
+            at += len(fed)
+            bounds.append(at)
+        groups.append(PackedGroup(begin, tuple(bounds)))
+    return MicroBatch(
+        torch.from_numpy(np.concatenate(ids))[None],
+        torch.from_numpy(np.concatenate(positions))[None],
+        *ragged.tensors(),
+        plan=AttentionPlan(tuple(groups)),
+    )
 
 
 def _padded(rollouts: Rollouts, sequences: list[_Sequence]) -> MicroBatch:
     width = max(sequence.length for sequence in sequences)
     ids = np.zeros((len(sequences), width), np.int64)
     mask = np.zeros((len(sequences), width), np.bool_)
-    state: list[IntArray] = []
-    target: list[IntArray] = []
-    row_of: list[IntArray] = []
-    flat: list[IntArray] = []
+    ragged = _Ragged(rollouts)
     for b, sequence in enumerate(sequences):
         (row,) = sequence.rows
-        size = len(sequence.prompt)
         ids[b, : sequence.length] = np.concatenate([sequence.prompt, rollouts.completions[row][:-1]])
         mask[b, : sequence.length] = True
-        state.append(b * width + np.arange(size - 1, sequence.length))
-        _append_targets(rollouts, row, target, row_of, flat)
-    positions = np.broadcast_to(np.arange(width), ids.shape)
-    return _tensors(ids, positions, mask, state, target, row_of, flat)
-
-
-def _append_targets(
-    rollouts: Rollouts, row: int, target: list[IntArray], row_of: list[IntArray], flat: list[IntArray]
-) -> None:
-    begin, end = rollouts.completions.offsets[row], rollouts.completions.offsets[row + 1]
-    target.append(rollouts.completions.flat[begin:end])
-    row_of.append(np.full(end - begin, row, np.int64))
-    flat.append(np.arange(begin, end, dtype=np.int64))
-
-
-def _tensors(
-    ids: IntArray,
-    positions: IntArray,
-    mask: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
-    *ragged: list[IntArray],
-) -> MicroBatch:
+        ragged.append(row, b * width + np.arange(len(sequence.prompt) - 1, sequence.length))
+    positions = np.tile(np.arange(width), (len(sequences), 1))
     return MicroBatch(
         torch.from_numpy(ids),
-        torch.from_numpy(np.ascontiguousarray(positions)),
-        torch.from_numpy(mask),
-        *(torch.from_numpy(np.concatenate(parts)) for parts in ragged),
+        torch.from_numpy(positions),
+        *ragged.tensors(),
+        padding_mask_BL=torch.from_numpy(mask),
     )

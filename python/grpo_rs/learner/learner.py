@@ -1,234 +1,640 @@
-"""One GRPO optimiser step: packed forward, clipped objective, exact denominators, backward, AdamW.
+"""The update: packed forward, objective, exact denominators, backward, AdamW.
 
-Shapes: N = completions of the step, T = completion tokens of a micro-batch, end to end.
+Shapes: N = completions, T = completion tokens end to end: of a micro-batch, of an optimiser step, or (as
+"flat" arrays, aligned with `Rollouts.completions.flat`) of the whole batch of rollouts.
 """
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
-from typing import Any
+import gc
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from grpo_rs.algo.losses import Aggregate, grpo_loss, token_weights_N
-from grpo_rs.batch import Advantages, FloatArray, Rollouts
-from grpo_rs.errors import ModelError
+from grpo_rs.algo.aggregate import token_weights_N
+from grpo_rs.algo.knobs import Algo
+from grpo_rs.algo.objective import PolicyLoss, TokenBatch, policy_loss
+from grpo_rs.batch import Advantages, BoolArray, FloatArray, IntArray, Rollouts
+from grpo_rs.errors import InputError, ModelError
 from grpo_rs.learner.layout import Layout, MicroBatch, micro_batches
 from grpo_rs.learner.logprobs import completion_logprobs_T
+from grpo_rs.learner.lora import causal_lm
+from grpo_rs.learner.memory import out_of_memory
+from grpo_rs.learner.nonfinite import NonFiniteError, nonfinite_error
+from grpo_rs.learner.optimizer import DecayOn, MasterWeights, PolicyOptimizer
+from grpo_rs.learner.reference import Reference
+from grpo_rs.outcomes import MathOutcome
 
-
-@dataclass(frozen=True)
-class Objective:
-    """What is minimised.
-
-    Attributes:
-        aggregate: how token losses are averaged; see `token_weights_N`.
-        clip_low: lower clip range of the ratio, 1 - clip_low.
-        clip_high: upper clip range, 1 + clip_high.
-        kl_beta: weight of the k3 KL to the frozen reference; 0 needs no reference.
-        epochs: optimiser steps on each batch of rollouts; the ratio is 1 in the first.
-        temperature: of the sampler; divides the logits here too.
-    """
-
-    aggregate: Aggregate = "token_mean"
-    clip_low: float = 0.2
-    clip_high: float = 0.2
-    kl_beta: float = 0.0
-    epochs: int = 1
-    temperature: float = 1.0
+ResultT = TypeVar("ResultT")
 
 
 class Learner:
     """Holds the policy's optimiser and, when there is a KL term, the frozen reference.
 
     Args:
-        model: the policy; trained in place, with dropout switched off, since a ratio between two
-            passes with different dropout is noise.
-        objective: what is minimised.
-        layout: how rows are laid out; see `choose_layout`.
-        token_budget: most tokens of a forward pass, padding included.
+        model: the policy, with or without adapters; trained in place, with dropout switched off, since a
+            ratio between two passes with different dropout is noise.
+        algo: what is minimised.
+        temperature: of the sampler; divides the logits here too.
+        completion_limit: longest completion that the sampler draws; the constant of the aggregation
+            "constant" when `algo.aggregate_length` is None.
+        layout: how rows are laid out; see `probe_layout`.
+        token_budget: most tokens of a forward pass, padding included. Halved when memory runs out.
         logprob_chunk_tokens: completion tokens per pass through the language-model head.
-        betas, weight_decay: of AdamW.
-        max_grad_norm: gradients are scaled down to this norm; 0 switches clipping off.
+        head_float32: run the head in float32 whatever the model's number type.
+        betas, epsilon, weight_decay, decay_on, max_grad_norm, master_weights: see `PolicyOptimizer`.
         gradient_checkpointing: recompute activations in the backward pass, to save memory.
     """
 
     def __init__(
         self,
         model: PreTrainedModel,
-        objective: Objective,
+        algo: Algo,
         *,
+        temperature: float = 1.0,
+        completion_limit: int | None = None,
         layout: Layout = "shared_prefix",
         token_budget: int = 4096,
         logprob_chunk_tokens: int = 1024,
+        head_float32: bool = False,
         betas: tuple[float, float] = (0.9, 0.999),
+        epsilon: float = 1e-8,
         weight_decay: float = 0.0,
+        decay_on: DecayOn = "matrices",
         max_grad_norm: float = 1.0,
+        master_weights: MasterWeights = "float32",
         gradient_checkpointing: bool = False,
     ) -> None:
-        self.model = model
-        self.objective = objective
+        self.model = causal_lm(model)
+        self.algo = algo
+        self.temperature = temperature
+        self.completion_limit = completion_limit
         self.layout: Layout = layout
         self.token_budget = token_budget
         self.logprob_chunk_tokens = logprob_chunk_tokens
-        self.max_grad_norm = max_grad_norm
-        disable_dropout(model)
+        self.head_float32 = head_float32
+        self.gradient_checkpointing = gradient_checkpointing
+        disable_dropout(self.model)
         if gradient_checkpointing:
-            model.activation_checkpointing_enable({"use_reentrant": False})
+            self.model.activation_checkpointing_enable({"use_reentrant": False})
         # Checkpointing acts in training mode only; without dropout the modes are otherwise alike.
-        model.train(gradient_checkpointing)
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=0.0, betas=betas, weight_decay=weight_decay, fused=True
+        self.model.train(gradient_checkpointing)
+        self.optimizer = PolicyOptimizer(
+            self.model,
+            betas=betas,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            decay_on=decay_on,
+            max_grad_norm=max_grad_norm,
+            master_weights=master_weights,
         )
-        self.reference: PreTrainedModel | None = None
+        self.reference: Reference | None = None
+
+    # ---- The reference -----------------------------------------------------------------------------------
 
     def freeze_reference(self, model: PreTrainedModel | None = None) -> None:
-        """Takes a model, by default a copy of the policy as it is now, as the reference of the KL term."""
-        frozen = model if model is not None else copy.deepcopy(self.model)
-        self.reference = frozen.eval().requires_grad_(False)
-
-    def update(self, rollouts: Rollouts, advantages: Advantages, *, lr: float) -> dict[str, float]:
-        """Trains on the trainable rows of a step and returns its metrics (docs/metrics.md).
-
-        Groups without a signal are left out before the forward pass, of the numerator and of every
-        denominator alike, the KL term included. Without a single trainable row nothing is changed.
+        """Takes the policy as it is now as the reference of the KL term, or another model like it.
 
         Raises:
-            ModelError: the gradient is not finite; that gradient is not applied.
+            ModelError: the other model has other parameters.
         """
-        trainable_N = advantages.trainable & (rollouts.completions.lengths > 0)
-        rows = np.flatnonzero(trainable_N)
-        metrics: dict[str, float] = {"train/rows": len(rows), "train/tokens": 0}
+        source = self.model if model is None else causal_lm(model)
+        self.reference = (
+            Reference.of(source)
+            if source is self.model
+            else Reference(self.model, dict(source.named_parameters()))
+        )
+
+    def refer_to_base(self) -> None:
+        """Takes the policy with its adapters off as the reference: it needs no memory.
+
+        Raises:
+            ModelError: the policy has no adapters.
+        """
+        self.reference = Reference(self.model, None)
+
+    # ---- Log-probabilities ---------------------------------------------------------------------------------
+
+    def logprobs(self, rollouts: Rollouts, rows: Sequence[int] | None = None) -> FloatArray:
+        """Log-probabilities of completions under the policy as it is now.
+
+        Args:
+            rollouts: the completions.
+            rows: which of them; all by default.
+
+        Returns:
+            float64, aligned with `rollouts.completions.flat`; NaN for tokens of other rows.
+        """
+        return self.logprobs_under(self.model, rollouts, rows)
+
+    def reference_logprobs(self, rollouts: Rollouts, rows: Sequence[int] | None = None) -> FloatArray:
+        """The same under the frozen reference.
+
+        Raises:
+            ModelError: there is none.
+        """
+        if self.reference is None:
+            raise ModelError(
+                "this objective has a KL term but there is no reference: call freeze_reference() first"
+            )
+        with self.reference.in_place() as model:
+            return self.logprobs_under(model, rollouts, rows)
+
+    @torch.no_grad()
+    def logprobs_under(
+        self, model: PreTrainedModel, rollouts: Rollouts, rows: Sequence[int] | None = None
+    ) -> FloatArray:
+        """The same under any model that shares the policy's vocabulary and layout: a teacher."""
+        chosen = np.arange(len(rollouts)) if rows is None else np.asarray(rows, np.int64)
+
+        def forward() -> FloatArray:
+            flat = np.full(len(rollouts.completions.flat), np.nan)
+            for batch in self._plan(rollouts, chosen):
+                logp_T, _ = self._forward(batch, model)
+                flat[batch.flat_T.numpy(force=True)] = logp_T.double().numpy(force=True)
+            return flat
+
+        return self._fitting(forward, rollouts, chosen)
+
+    # ---- The update ----------------------------------------------------------------------------------------
+
+    def update(
+        self,
+        rollouts: Rollouts,
+        advantages: Advantages,
+        *,
+        lr: float,
+        old_logp: FloatArray | None = None,
+        reference_logp: FloatArray | None = None,
+    ) -> dict[str, float]:
+        """Trains on the trainable rows of a step and returns its metrics (docs/metrics.md).
+
+        Rows that are not trainable are left out before the forward pass, of the numerator and of every
+        denominator alike, the KL term included. Without a single trainable row nothing is changed. Each of
+        `algo.epochs` passes takes `algo.minibatches` optimiser steps, each on an equal share of the
+        groups; denominators are exact over the rows of one optimiser step.
+
+        Args:
+            rollouts: what was sampled, with its rewards.
+            advantages: of the same rows.
+            lr: learning rate of these optimiser steps.
+            old_logp: from `logprobs` before the update, where the caller has it already.
+            reference_logp: from `reference_logprobs`, likewise.
+
+        Raises:
+            NonFiniteError: a loss or a gradient is not finite; that optimiser step was not taken.
+            ModelError: there is no reference, or a single completion does not fit into memory.
+        """
+        rows = np.flatnonzero(advantages.trainable & (rollouts.completions.lengths > 0))
+        metrics: dict[str, float] = {"train/rows": 0, "train/tokens": 0}
         if len(rows) == 0:
             return metrics
-        weights_N = np.zeros(len(rollouts))
-        weights_N[rows] = token_weights_N(rollouts.completions.lengths[rows], self.objective.aggregate)
-        plan = [
+        windows = [
+            _Window(counted, counted[self._acting(rollouts, advantages, counted)])
+            for counted in optimiser_windows(rollouts.group_ids, rows, self.algo.minibatches)
+        ]
+        windows = [window for window in windows if len(window.rows)]
+        if not windows:
+            return metrics
+        rows = np.concatenate([window.rows for window in windows])
+        metrics["train/rows"] = len(rows)
+        metrics["train/tokens"] = int(rollouts.completions.lengths[rows].sum())
+        if self.algo.needs_reference and self.algo.kl_in == "loss" and reference_logp is None:
+            reference_logp = self.reference_logprobs(rollouts, rows.tolist())
+        data = _Batch(rollouts, advantages, self._flat(old_logp), self._flat(reference_logp))
+        # The first optimiser step is on the weights that sampled: its own forward pass gives the old
+        # log-probabilities, at no cost. Those of the later steps are needed before the weights move.
+        if self.algo.needs_old and data.old is None:
+            later = np.concatenate([np.zeros(0, np.int64), *(window.rows for window in windows[1:])])
+            data.old = self._flat(self.logprobs(rollouts, later.tolist()))
+            data.unmoved = None if data.old is None else data.old.clone()
+        for epoch in range(self.algo.epochs):
+            sums = _Sums()
+            for index, window in enumerate(windows):
+                self._optimiser_step(data, replace(window, first=epoch == index == 0), sums, lr)
+        return metrics | sums.means() | data.sampler_gap()
+
+    def _acting(self, rollouts: Rollouts, advantages: Advantages, rows: IntArray) -> BoolArray:
+        """Which of the rows have a gradient: the others count in denominators and need no forward pass."""
+        acting = np.ones(len(rows), np.bool_)
+        if self.algo.overlong_filter:
+            acting &= rollouts.finished[rows]
+        if not self._moves_without_advantage:
+            tokens = np.repeat(np.arange(len(rollouts)), rollouts.completions.lengths)
+            signal = np.zeros(len(rollouts), np.bool_)
+            signal[tokens[token_advantages(rollouts, advantages) != 0]] = True
+            acting &= signal[rows]
+        return acting
+
+    @property
+    def _moves_without_advantage(self) -> bool:
+        """Whether a token of advantage 0 may have a gradient, or move that of others."""
+        algo = self.algo
+        return (
+            (algo.needs_reference and algo.kl_in == "loss")
+            or algo.needs_whole_step
+            or algo.gate in ("dro", "real")
+            or algo.k2_anchor > 0
+            or algo.entropy_bonus > 0
+            or algo.nll_coef > 0
+        )
+
+    def _optimiser_step(self, data: _Batch, window: _Window, sums: _Sums, lr: float) -> None:
+        def accumulate() -> _Sums:
+            # Out of memory, this begins again with smaller micro-batches: nothing was applied yet.
+            self.optimizer.zero_grad()
+            found = _Sums()
+            plan = self._plan(data.rollouts, window.rows)
+            found.forward_tokens = sum(batch.input_ids_BL.numel() for batch in plan)
+            found.micro_batches = len(plan)
+            window.weights_N = self._weights(data, window)
+            whole = self.algo.needs_whole_step or self.algo.needs_whole_groups
+            if whole and len(plan) > 1:
+                self._two_passes(data, window, plan, found)
+            else:
+                for batch in plan:
+                    logp_T, entropy_T = self._forward(batch)
+                    loss = self._objective(data, window, batch, logp_T, entropy_T, found)
+                    loss.backward()
+            return found
+
+        try:
+            found = self._fitting(accumulate, data.rollouts, window.rows)
+        except ModelError:
+            raise
+        except InputError as error:
+            # The objective refuses to compare with what is not finite.
+            raise self._diagnosis(data, window, otherwise=error) from None
+        norm = self.optimizer.grad_norm()
+        if not (np.isfinite(found.loss) and np.isfinite(norm)):
+            raise self._diagnosis(data, window)
+        self.optimizer.step(lr, norm=norm)
+        sums.join(found, norm)
+
+    def _two_passes(self, data: _Batch, window: _Window, plan: list[MicroBatch], sums: _Sums) -> None:
+        """For objectives that couple the tokens of different micro-batches.
+
+        A pass without gradients gives the log-probabilities of the whole optimiser step; the objective on
+        them gives each token's coefficient dL / dlog pi; a second pass back-propagates coefficient * log pi,
+        micro-batch by micro-batch. The gradient is that of the loss on all tokens at once.
+        """
+        with torch.no_grad():
+            passes = [self._forward(batch) for batch in plan]
+        whole = _join(plan)
+        logp_T = torch.cat([logp for logp, _ in passes]).requires_grad_()
+        entropy_T = torch.cat([entropy for _, entropy in passes]).requires_grad_()
+        loss = self._objective(data, window, whole, logp_T, entropy_T, sums)
+        coefficients = torch.autograd.grad(loss, (logp_T, entropy_T), allow_unused=True)
+        sizes = [len(batch.target_T) for batch in plan]
+        of_logp, of_entropy = (
+            [None] * len(plan) if coefficient is None else coefficient.split(sizes)
+            for coefficient in coefficients
+        )
+        for batch, for_logp_T, for_entropy_T in zip(plan, of_logp, of_entropy, strict=True):
+            logp_T, entropy_T = self._forward(batch)
+            surrogate = logp_T.new_zeros(())
+            if for_logp_T is not None:
+                surrogate = surrogate + (for_logp_T * logp_T).sum()
+            if for_entropy_T is not None and entropy_T.requires_grad:
+                surrogate = surrogate + (for_entropy_T * entropy_T).sum()
+            if surrogate.requires_grad:
+                surrogate.backward()
+
+    def _objective(
+        self,
+        data: _Batch,
+        window: _Window,
+        batch: MicroBatch,
+        logp_T: Tensor,
+        entropy_T: Tensor,
+        sums: _Sums,
+    ) -> Tensor:
+        if window.first:
+            data.remember(batch.flat_T, logp_T.detach(), needs_old=self.algo.needs_old)
+        if self.algo.masks and not self.algo.masked_in_denominator:
+            kept_T = self._loss(data, window, batch, logp_T.detach(), entropy_T.detach()).metrics["kept"]
+            kept_N = np.bincount(
+                batch.row_T.numpy(force=True), kept_T.numpy(force=True), minlength=len(data.rollouts)
+            )
+            window.weights_N = self._weights(data, window, kept_N.astype(np.int64))
+        result = self._loss(data, window, batch, logp_T, entropy_T)
+        sums.loss += float(result.loss.detach())
+        for name, values_T in {"entropy": entropy_T, **result.metrics}.items():
+            sums.add(f"train/{name}", values_T)
+        return result.loss
+
+    def _loss(
+        self, data: _Batch, window: _Window, batch: MicroBatch, logp_T: Tensor, entropy_T: Tensor
+    ) -> PolicyLoss:
+        rollouts = data.rollouts
+        # A completion's tokens stand together: numbering them by appearance numbers them in order.
+        rows_N, row_T = torch.unique_consecutive(batch.row_T, return_inverse=True)
+        index_N = rows_N.numpy(force=True)
+        flat_T = batch.flat_T.numpy(force=True)
+
+        def per_token(values: Any) -> Tensor:
+            return torch.as_tensor(values).to(logp_T)
+
+        return policy_loss(
+            self.algo,
+            TokenBatch(
+                logp_T=logp_T,
+                advantage_T=per_token(data.token_advantages()[flat_T]),
+                weight_T=per_token(window.weights_N[batch.row_T.numpy(force=True)]),
+                row_T=row_T,
+                old_logp_T=None if data.old is None else data.old[batch.flat_T].to(logp_T),
+                rollout_logp_T=per_token(rollouts.sampler_logprobs[flat_T]),
+                ref_logp_T=None if data.reference is None else data.reference[batch.flat_T].to(logp_T),
+                entropy_T=entropy_T,
+                group_N=torch.as_tensor(rollouts.group_ids[index_N]).to(row_T),
+                failed_N=torch.as_tensor(data.failed()[index_N]).to(row_T.device),
+                truncated_N=torch.as_tensor(~rollouts.finished[index_N]).to(row_T.device),
+            ),
+        )
+
+    def _weights(self, data: _Batch, window: _Window, kept_N: IntArray | None = None) -> FloatArray:
+        """The weight of each token of a row, over the rows of one optimiser step; 0 for other rows.
+
+        Args:
+            data, window: what is trained on.
+            kept_N: int64, one per row of the rollouts: tokens that no mask dropped; all by default.
+        """
+        rows, lengths_N = window.counted, data.rollouts.completions.lengths
+        if kept_N is None:
+            kept_N = lengths_N * (data.rollouts.finished if self.algo.overlong_filter else 1)
+        weights_N = np.zeros(len(data.rollouts))
+        weights_N[rows] = token_weights_N(
+            self.algo,
+            lengths_N[rows],
+            data.rollouts.group_ids[rows],
+            limit=self.completion_limit,
+            kept_N=kept_N[rows],
+        )
+        return weights_N
+
+    # ---- Forward passes, and memory ----------------------------------------------------------------------
+
+    def _plan(self, rollouts: Rollouts, rows: IntArray) -> list[MicroBatch]:
+        return [
             batch.to(self.model.device)
             for batch in micro_batches(
                 rollouts, rows.tolist(), token_budget=self.token_budget, layout=self.layout
             )
         ]
-        metrics["train/tokens"] = sum(len(batch.target_T) for batch in plan)
-        metrics["train/micro_batches"] = len(plan)
-        metrics["train/forward_tokens"] = sum(batch.input_ids_BL.numel() for batch in plan)
-        references = [self._reference_logprobs_T(batch) for batch in plan]
-        old: list[Tensor] = []
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        for epoch in range(self.objective.epochs):
-            self.optimizer.zero_grad(set_to_none=True)
-            sums = _Sums()
-            for index, (batch, reference_T) in enumerate(zip(plan, references, strict=True)):
-                logp_T, entropy_T = completion_logprobs_T(
-                    self.model,
-                    batch,
-                    temperature=self.objective.temperature,
-                    chunk_tokens=self.logprob_chunk_tokens,
-                )
-                if epoch == 0:
-                    # The first pass is on the policy that sampled: it is the old policy, at no cost.
-                    old.append(logp_T.detach())
-                    sums.compare_with_sampler(logp_T, batch, rollouts)
-                loss = self._loss(logp_T, old[index], reference_T, batch, advantages.values, weights_N, sums)
-                sums.add("train/entropy", entropy_T)
-                loss.backward()
-            metrics |= sums.means() | {"train/grad_norm": self.apply_gradient()}
-        return metrics
 
-    def _loss(
-        self,
-        logp_T: Tensor,
-        old_T: Tensor,
-        reference_T: Tensor | None,
-        batch: MicroBatch,
-        advantages_N: FloatArray,
-        weights_N: FloatArray,
-        sums: _Sums,
-    ) -> Tensor:
-        objective = self.objective
-        policy = grpo_loss(
-            logp_T,
-            old_T,
-            torch.from_numpy(advantages_N).to(logp_T)[batch.row_T],
-            torch.from_numpy(weights_N).to(logp_T)[batch.row_T],
-            clip_low=objective.clip_low,
-            clip_high=objective.clip_high,
-            kl_beta=objective.kl_beta,
-            ref_logp_T=reference_T,
-        )
-        sums.loss += float(policy.loss.detach())
-        sums.add("train/ratio", policy.ratio_T)
-        sums.add("train/clip_low", policy.clipped_low_T)
-        sums.add("train/clip_high", policy.clipped_high_T)
-        if policy.kl_T is not None:
-            sums.add("train/kl", policy.kl_T)
-        return policy.loss
-
-    @torch.no_grad()
-    def _reference_logprobs_T(self, batch: MicroBatch) -> Tensor | None:
-        if self.objective.kl_beta == 0:
-            return None
-        if self.reference is None:
-            raise ModelError("kl_beta is above 0 but there is no reference: call freeze_reference() first")
-        logp_T, _ = completion_logprobs_T(
-            self.reference,
+    def _forward(self, batch: MicroBatch, model: PreTrainedModel | None = None) -> tuple[Tensor, Tensor]:
+        """Log-probabilities and entropies of a micro-batch's completion tokens."""
+        return completion_logprobs_T(
+            self.model if model is None else model,
             batch,
-            temperature=self.objective.temperature,
+            temperature=self.temperature,
             chunk_tokens=self.logprob_chunk_tokens,
+            head_float32=self.head_float32,
+            entropy_gradient=self.algo.needs_entropy_gradient,
         )
-        return logp_T
 
-    def apply_gradient(self) -> float:
-        """Clips, checks and applies the accumulated gradient; returns its norm before clipping."""
-        limit = self.max_grad_norm or float("inf")
-        norm = float(torch.nn.utils.clip_grad_norm_(self.model.parameters(), limit))
+    def _fitting(self, work: Callable[[], ResultT], rollouts: Rollouts, rows: IntArray) -> ResultT:
+        """Does work that can be begun again, with half the token budget each time memory runs out."""
+        lengths = rollouts.prompts.lengths[rollouts.group_ids[rows]] + rollouts.completions.lengths[rows]
+        while True:
+            try:
+                return work()
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                if self.token_budget <= int(lengths.max(initial=1)):
+                    raise ModelError(
+                        f"memory ran out on single completions of up to {lengths.max()} tokens, prompt "
+                        "included: set learner.gradient_checkpointing, lower rollout.max_new_tokens or "
+                        "learner.logprob_chunk_tokens, train adapters (model.lora_rank), or take "
+                        f"model.dtype bfloat16 ({str(error).splitlines()[0]})"
+                    ) from error
+            # After the except block, whose traceback holds on to the tensors.
+            self.token_budget //= 2
+            self.optimizer.zero_grad()
+            gc.collect()
+            if self.model.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    def try_backward(self, rollouts: Rollouts) -> None:
+        """A forward and backward pass over each micro-batch; weights and optimiser stay as they are."""
+        rows = np.arange(len(rollouts))
+
+        def backward() -> None:
+            for batch in self._plan(rollouts, rows):
+                logp_T, _ = self._forward(batch)
+                logp_T.sum().backward()
+
+        self._fitting(backward, rollouts, rows)
+        self.optimizer.zero_grad()
+
+    def _flat(self, values: FloatArray | None) -> Tensor | None:
+        dtype = torch.promote_types(self.model.dtype, torch.float32)
+        return None if values is None else torch.from_numpy(values).to(self.model.device, dtype)
+
+    # ---- What is not finite ------------------------------------------------------------------------------
+
+    def _diagnosis(self, data: _Batch, window: _Window, otherwise: InputError | None = None) -> InputError:
+        """The error that names the group whose numbers are not finite, with a pass of its own for each.
+
+        Args:
+            data, window: what was trained on.
+            otherwise: the error when all numbers of all groups are finite.
+        """
+        groups = data.rollouts.group_ids[window.rows]
+        for group in dict.fromkeys(groups.tolist()):
+            rows = window.rows[groups == group]
+            self.optimizer.zero_grad()
+            plan = self._plan(data.rollouts, rows)
+            logp_T, entropy_T = (torch.cat(p) for p in zip(*(self._forward(b) for b in plan), strict=True))
+            whole = _join(plan)
+            try:
+                loss = self._loss(data, window, whole, logp_T, entropy_T).loss
+            except InputError:
+                loss = None
+            if loss is not None and bool(torch.isfinite(loss)):
+                loss.backward()
+            broken = [
+                name
+                for name, parameter in self.model.named_parameters()
+                if parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all())
+            ]
+            flat = whole.flat_T
+            terms = {
+                "log-probability": logp_T,
+                "old log-probability": None if data.old is None else data.old[flat],
+                "reference log-probability": None if data.reference is None else data.reference[flat],
+                "sampler log-probability": data.rollouts.sampler_logprobs[flat.numpy(force=True)],
+                "advantage": data.token_advantages()[flat.numpy(force=True)],
+                "entropy": entropy_T,
+                "loss": None if loss is None else loss.reshape(1),
+            }
+            error = nonfinite_error(data.rollouts, data.advantages, rows, flat, terms, broken)
+            if error is not None:
+                self.optimizer.zero_grad()
+                return error
+        self.optimizer.zero_grad()
+        if otherwise is not None:
+            return otherwise
+        return NonFiniteError("the sum over the groups of an optimiser step", {}, {})
+
+    # ---- State -------------------------------------------------------------------------------------------
+
+    def apply_gradient(self, lr: float) -> float:
+        """Checks, clips and applies the accumulated gradient; returns its norm before clipping.
+
+        Raises:
+            ModelError: the gradient is not finite; it was not applied.
+        """
+        norm = self.optimizer.grad_norm()
         if not np.isfinite(norm):
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad()
             raise ModelError(
-                f"the gradient is not finite (norm {norm}): lower optim.lr, or train with model.dtype "
-                "float32. This update was not applied"
+                f"the gradient is not finite (norm {norm}): lower the learning rate, or train with "
+                "model.dtype float32. This update was not applied"
             )
-        self.optimizer.step()
+        self.optimizer.step(lr, norm=norm)
         return norm
 
     def state_dict(self) -> dict[str, Any]:
-        """The optimiser's state; weights are saved with the model."""
-        return {"optimizer": self.optimizer.state_dict()}
+        """The optimiser's state and the token budget in force; weights are saved with the model."""
+        return {"optimizer": self.optimizer.state_dict(), "token_budget": self.token_budget}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restores what `state_dict` gave."""
         self.optimizer.load_state_dict(state["optimizer"])
+        self.token_budget = state["token_budget"]
 
 
+def optimiser_windows(group_ids: IntArray, rows: IntArray, minibatches: int) -> list[IntArray]:
+    """The rows of each optimiser step of a pass: groups are kept whole, and shared out evenly, in order.
+
+    With fewer groups than minibatches each group gets a step of its own.
+    """
+    groups = np.array(list(dict.fromkeys(group_ids[rows].tolist())))
+    shares = [share for share in np.array_split(groups, minibatches) if len(share)]
+    return [rows[np.isin(group_ids[rows], share)] for share in shares]
+
+
+def token_advantages(rollouts: Rollouts, advantages: Advantages) -> FloatArray:
+    """float64, flat: each token's advantage, its completion's own where they do not differ by token."""
+    if advantages.token_values is not None:
+        return advantages.token_values
+    return np.repeat(advantages.values, rollouts.completions.lengths)
+
+
+@dataclass
+class _Batch:
+    """A batch of rollouts with what is known of it; tensors are flat, on the model's device."""
+
+    rollouts: Rollouts
+    advantages: Advantages
+    old: Tensor | None
+    reference: Tensor | None
+    unmoved: Tensor | None = None
+    """Log-probabilities under the weights before the update, NaN where they were not needed."""
+
+    def remember(self, flat_T: Tensor, logp_T: Tensor, *, needs_old: bool) -> None:
+        """Takes the first optimiser step's own log-probabilities as those of the old policy."""
+        if self.unmoved is None:
+            size = len(self.rollouts.completions.flat)
+            self.unmoved = torch.full((size,), torch.nan, dtype=logp_T.dtype, device=logp_T.device)
+        self.unmoved[flat_T] = logp_T
+        if needs_old:
+            if self.old is None:
+                self.old = torch.full_like(self.unmoved, torch.nan)
+            self.old[flat_T] = logp_T
+
+    def token_advantages(self) -> FloatArray:
+        """float64, each token's advantage."""
+        return token_advantages(self.rollouts, self.advantages)
+
+    def failed(self) -> BoolArray:
+        """bool, one per row: it did not solve its task, by the verifier or else by a reward of 0 or less."""
+        if self.rollouts.outcomes is not None:
+            return np.not_equal(self.rollouts.outcomes, MathOutcome.CORRECT)
+        if self.rollouts.rewards is not None:
+            return ~(self.rollouts.rewards > 0)
+        return self.advantages.values < 0
+
+    def sampler_gap(self) -> dict[str, float]:
+        """How far the learner's log-probabilities were from the sampler's before the update."""
+        if self.unmoved is None:
+            return {}
+        gap = np.abs(self.unmoved.double().numpy(force=True) - self.rollouts.sampler_logprobs)
+        gap = gap[~np.isnan(gap)]
+        return {"train/sampler_gap": float(gap.mean()), "train/sampler_gap_max": float(gap.max())}
+
+
+@dataclass
+class _Window:
+    """What one optimiser step is made of."""
+
+    counted: IntArray
+    """Rows that count in its denominators."""
+    rows: IntArray
+    """Those of them that may have a gradient."""
+    first: bool = False
+    """On weights that have not moved since the rollouts were sampled."""
+    weights_N: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """What a token of each row of the rollouts counts."""
+
+
+@dataclass
 class _Sums:
-    """Token means over a step, gathered micro-batch by micro-batch."""
+    """Token means over a pass, gathered micro-batch by micro-batch."""
 
-    def __init__(self) -> None:
-        self.loss = 0.0
-        self.totals: dict[str, float] = {}
-        self.counts: dict[str, int] = {}
-        self.sampler_gap_max = 0.0
+    loss: float = 0.0
+    steps: int = 0
+    norms: float = 0.0
+    forward_tokens: int = 0
+    micro_batches: int = 0
+    totals: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, name: str, values_T: Tensor) -> None:
         self.totals[name] = self.totals.get(name, 0.0) + float(values_T.detach().double().sum())
         self.counts[name] = self.counts.get(name, 0) + len(values_T)
 
-    def compare_with_sampler(self, logp_T: Tensor, batch: MicroBatch, rollouts: Rollouts) -> None:
-        sampled_T = torch.from_numpy(rollouts.sampler_logprobs)[batch.flat_T.cpu()].to(logp_T.device)
-        gap_T = (logp_T.detach() - sampled_T).abs()
-        self.add("train/sampler_gap", gap_T)
-        self.sampler_gap_max = max(self.sampler_gap_max, float(gap_T.max()))
+    def join(self, step: _Sums, norm: float) -> None:
+        """Adds one optimiser step."""
+        self.loss += step.loss
+        self.steps += 1
+        self.norms += norm
+        self.forward_tokens += step.forward_tokens
+        self.micro_batches += step.micro_batches
+        for name, total in step.totals.items():
+            self.totals[name] = self.totals.get(name, 0.0) + total
+            self.counts[name] = self.counts.get(name, 0) + step.counts[name]
 
     def means(self) -> dict[str, float]:
-        means = {name: total / self.counts[name] for name, total in self.totals.items()}
-        if "train/sampler_gap" in means:
-            means["train/sampler_gap_max"] = self.sampler_gap_max
-        return means | {"train/loss": self.loss}
+        return {
+            "train/optimiser_steps": self.steps,
+            "train/micro_batches": self.micro_batches,
+            "train/forward_tokens": self.forward_tokens,
+            **{name: total / self.counts[name] for name, total in self.totals.items()},
+            "train/loss": self.loss / self.steps,
+            "train/grad_norm": self.norms / self.steps,
+        }
+
+
+def _join(plan: list[MicroBatch]) -> MicroBatch:
+    """The tokens of several micro-batches as one; only its fields of completion tokens have a meaning."""
+    first = plan[0]
+    return MicroBatch(
+        **{
+            **vars(first),
+            **{
+                name: torch.cat([getattr(batch, name) for batch in plan])
+                for name in ("state_T", "target_T", "row_T", "flat_T")
+            },
+        }
+    )
 
 
 def disable_dropout(model: torch.nn.Module) -> None:

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from grpo_rs.batch import Rollouts, Tokens
 from grpo_rs.errors import ModelError
+from grpo_rs.learner.attention import why_not_shared_prefix
 from grpo_rs.learner.layout import Layout, micro_batches
 from grpo_rs.learner.logprobs import completion_logprobs_T
 
@@ -21,10 +22,17 @@ TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 0.1, torch.float16: 0.02}
 
 @dataclass(frozen=True)
 class Probe:
-    """Which layout a model can use, and how far each was from the model's own logits (nats, mean)."""
+    """Which layout a model can use, and why not the cheap one.
+
+    Attributes:
+        layout: the layout to train in.
+        gaps: how far each layout that was tried is from the model's own logits (nats, mean).
+        reason: why the layout is not `shared_prefix`, in words for the user; None where it is.
+    """
 
     layout: Layout
     gaps: dict[str, float]
+    reason: str | None = None
 
 
 @torch.no_grad()
@@ -42,27 +50,32 @@ def probe_layout(model: PreTrainedModel, prompt: Sequence[int], *, wanted: Layou
     rollouts = _random_group(prompt, model.config.get_text_config().vocab_size)
     expected_T = _plain_logprobs_T(model, rollouts)
     gaps: dict[str, float] = {}
-    candidates: tuple[Layout, ...] = (wanted,) if wanted else ("shared_prefix", "padded")
-    for layout in candidates:
-        gaps[layout] = _gap(model, rollouts, layout, expected_T)
-        if gaps[layout] <= TOLERANCE.get(model.dtype, 1e-3):
-            return Probe(layout, gaps)
-    found = ", ".join(f"{layout} differs by {gap:.2g} nats" for layout, gap in gaps.items())
+    reasons: dict[str, str] = {}
+    for layout in (wanted,) if wanted else ("shared_prefix", "padded"):
+        refusal = why_not_shared_prefix(model) if layout == "shared_prefix" else None
+        if refusal is None:
+            try:
+                gaps[layout] = _gap(model, rollouts, layout, expected_T)
+            except (TypeError, ValueError, IndexError, RuntimeError, NotImplementedError) as error:
+                # A model's own refusal of a packed row takes many forms.
+                refusal = str(error).strip().partition("\n")[0]
+        if refusal is not None:
+            reasons[layout] = refusal
+        elif gaps[layout] <= TOLERANCE.get(model.dtype, 1e-3):
+            why = "it was asked for" if wanted == "padded" else reasons.get("shared_prefix")
+            return Probe(layout, gaps, why)
+        else:
+            reasons[layout] = f"its log-probabilities differ by {gaps[layout]:.2g} nats"
+    found = "; ".join(f"{layout}: {reason}" for layout, reason in reasons.items())
     raise ModelError(
-        f"{type(model).__name__} cannot be trained: the log-probabilities of the learner are not the "
-        f"model's own ({found}). Its logits are probably more than lm_head(hidden)"
+        f"{type(model).__name__} cannot be trained: the log-probabilities of the learner are not the model's own "
+        f"({found}). Its logits are probably more than its output embeddings of the last hidden state"
     )
 
 
 def _gap(model: PreTrainedModel, rollouts: Rollouts, layout: Layout, expected_T: Tensor) -> float:
     (batch,) = micro_batches(rollouts, range(len(rollouts)), token_budget=1 << 30, layout=layout)
-    try:
-        logp_T, _ = completion_logprobs_T(
-            model, batch.to(model.device), temperature=1.0, chunk_tokens=1 << 30
-        )
-    except (TypeError, ValueError, IndexError, RuntimeError):
-        # The model's own refusal of a four-dimensional mask takes many forms.
-        return float("inf")
+    logp_T, _ = completion_logprobs_T(model, batch.to(model.device), temperature=1.0, chunk_tokens=1 << 30)
     aligned_T = torch.empty_like(logp_T)
     aligned_T[batch.flat_T.to(logp_T.device)] = logp_T
     gap = (aligned_T - expected_T).abs().mean()

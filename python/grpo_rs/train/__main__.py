@@ -101,19 +101,20 @@ def _run(command: CommandLine, started: float) -> int:
 
 
 def _dry_run(config: Config, console: Console) -> None:
-    from grpo_rs.train.setup import memory_estimate, prepare
+    from grpo_rs.train.log import memory_line
+    from grpo_rs.train.setup import prepare
 
     console.print_json(json.dumps(config.model_dump(mode="json")))
     setup = prepare(config)
-    for note in setup.notes:
+    for line in config.algo.describe():
+        console.print(line, markup=False)
+    for note in [*config.algo.notes(), *setup.notes]:
         console.print(f"note: {note}", markup=False)
-    parts = memory_estimate(setup, config)
-    listed = ", ".join(f"{name} {size:,.0f}" for name, size in parts.items() if size)
     parameters = sum(p.numel() for p in setup.policy.model.parameters())
     console.print(
         f"{len(setup.problems.train)} problems to train on, {len(setup.problems.held_out)} held out; every "
-        f"gold was read and every prompt fits.\n{parameters:,} parameters, layout {setup.learner.layout}.\n"
-        f"Estimated peak of an update: {sum(parts.values()):,.0f} MB ({listed}).",
+        f"gold was read and every prompt fits.\n{parameters:,} parameters, layout {setup.learner.layout}, "
+        f"token budget {setup.learner.token_budget:,}.\n{memory_line(setup.memory.beside())}.",
         markup=False,
     )
 

@@ -4,7 +4,8 @@ A checkpoint is built in a hidden folder beside its place, flushed to disk, and 
 killed at any moment leaves the last good one. Folder of a run:
 
     config.json  versions.json  metrics.jsonl  completions.jsonl  summary.json
-    reference/              the frozen policy of the KL term, if there is one
+    reference/step-N/       weights of the frozen policy of the KL term, if there is one, frozen after step N
+    nonfinite/              tokens and numbers of a group whose loss or gradient was not finite
     checkpoints/step-N/     weights and tokenizer in Hugging Face layout, and the trainer's state
     final/                  the trained model in Hugging Face layout
 """
@@ -16,7 +17,7 @@ import os
 import random
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file, save_file
 
 from grpo_rs.batch import Rollouts
 from grpo_rs.errors import CheckpointError
@@ -32,8 +34,9 @@ from grpo_rs.train.log import json_value
 
 # What may differ between a run and its continuation: none of it changes the result.
 FREE_ON_RESUME = {"run.out", "run.stop_after", "run.name", "checkpoint.every", "checkpoint.keep"}
-STATE_FORMAT = 1
+STATE_FORMAT = 2
 DATA_HASH = "data_sha256"
+WEIGHTS = "reference.safetensors"
 _NAME = re.compile(r"step-(\d+)(\+rollouts)?")
 _HIDDEN = ".writing-"
 
@@ -49,6 +52,8 @@ class TrainerState:
         generated_tokens, trained_tokens: totals over the run.
         accuracy_before: held-out greedy accuracy before the first GRPO step.
         warmup: what the supervised warm-up did.
+        reference_step: step after which the reference was frozen; None if it is the model without adapters.
+        memory: estimated and measured peak of the first update.
         file_sizes: bytes of the run's line files at this moment: later lines belong to lost steps.
     """
 
@@ -59,6 +64,8 @@ class TrainerState:
     trained_tokens: int = 0
     accuracy_before: float | None = None
     warmup: dict[str, Any] | None = None
+    reference_step: int | None = None
+    memory: dict[str, Any] | None = None
     file_sizes: dict[str, int] = field(default_factory=dict)
 
 
@@ -146,6 +153,28 @@ class RunDirectory:
         found = self.complete()
         return found[-1] if found else None
 
+    def save_reference(self, step: int, weights: Mapping[str, torch.Tensor]) -> None:
+        """Writes the weights of a reference that was frozen after a step."""
+        place = self.reference(step)
+        shutil.rmtree(place, ignore_errors=True)  # of steps that will be done again
+        with atomic_folder(place) as folder:
+            save_file({name: tensor.contiguous() for name, tensor in weights.items()}, folder / WEIGHTS)
+
+    def load_reference(self, step: int) -> dict[str, torch.Tensor]:
+        """The weights of the reference that was frozen after a step.
+
+        Raises:
+            CheckpointError: they are not there.
+        """
+        try:
+            return load_file(self.reference(step) / WEIGHTS)
+        except OSError as error:
+            raise CheckpointError(f"{self.reference(step)} is not there: {error}") from error
+
+    def reference(self, step: int) -> Path:
+        """Where such a reference is."""
+        return self.path / "reference" / f"step-{step:06d}"
+
     def prune(self, keep: int) -> None:
         """Deletes all but the newest `keep` checkpoints."""
         for path in self.complete()[:-keep]:
@@ -153,15 +182,21 @@ class RunDirectory:
             hidden = path.with_name(f"{_HIDDEN}old-{path.name}")
             path.rename(hidden)
             shutil.rmtree(hidden)
+        kept = {read_json(path / "state.json").get("reference_step") for path in self.complete()}
+        for path in (self.path / "reference").glob("step-*"):
+            if int(path.name.removeprefix("step-")) < min(
+                (step for step in kept if step is not None), default=0
+            ):
+                shutil.rmtree(path)
 
 
 def save_checkpoint(
     run: RunDirectory,
     state: TrainerState,
     *,
-    model: Any,
-    tokenizer: Any,
+    save_model: Callable[[Path], None],
     learner_state: dict[str, Any],
+    tracker_state: Mapping[str, np.ndarray[Any, Any]] | None,
     rollouts: Rollouts | None,
     line_files: list[Path],
 ) -> Path:
@@ -170,8 +205,9 @@ def save_checkpoint(
     Args:
         run: where to.
         state: where the run stands; its `file_sizes` are set here.
-        model, tokenizer: saved in Hugging Face layout.
+        save_model: writes model and tokenizer into a folder.
         learner_state: the optimiser's.
+        tracker_state: the pass rates of the baseline "tracker", if it is used.
         rollouts: sampled but not yet trained on, if the run stops in the middle of a step.
         line_files: metrics.jsonl and the like; flushed, and their sizes recorded.
     """
@@ -184,9 +220,11 @@ def save_checkpoint(
     if place.exists():
         return place
     with atomic_folder(place) as folder:
-        model.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
-        torch.save({"learner": learner_state, "random": random_states()}, folder / "trainer.pt")
+        save_model(folder)
+        saved = {"learner": learner_state, "random": random_states()}
+        if tracker_state is not None:
+            saved["tracker"] = {name: torch.from_numpy(values) for name, values in tracker_state.items()}
+        torch.save(saved, folder / "trainer.pt")
         if rollouts is not None:
             np.savez(folder / "rollouts.npz", allow_pickle=False, **rollouts.arrays())
         write_json(folder / "state.json", {"format": STATE_FORMAT, **asdict(state)})
@@ -194,7 +232,9 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path) -> tuple[TrainerState, dict[str, Any], Rollouts | None]:
-    """The trainer's state, the learner's state and pending rollouts; sets the global random states.
+    """Where the run stands, the states by name ("learner", "tracker") and pending rollouts.
+
+    Sets the global random states.
 
     Raises:
         CheckpointError: the folder is not a checkpoint of this version.
@@ -211,7 +251,7 @@ def load_checkpoint(path: Path) -> tuple[TrainerState, dict[str, Any], Rollouts 
     if (path / "rollouts.npz").exists():
         with np.load(path / "rollouts.npz") as arrays:
             rollouts = Rollouts.from_arrays(arrays)
-    return TrainerState(**values), saved["learner"], rollouts
+    return TrainerState(**values), saved, rollouts
 
 
 @contextmanager

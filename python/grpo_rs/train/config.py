@@ -11,22 +11,19 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 import tyro
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
+from grpo_rs.algo.aliases import is_alias
+from grpo_rs.algo.knobs import Algo
 from grpo_rs.errors import ConfigError
 from grpo_rs.math import Extract
+from grpo_rs.section import Section
 
 Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0)]
 ModelT = TypeVar("ModelT", bound=BaseModel)
-
-
-class Section(BaseModel):
-    """A part of the configuration; immutable, and strict about what it does not know."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class ModelConfig(Section):
@@ -36,9 +33,18 @@ class ModelConfig(Section):
     """"tiny" (embedded, random weights), a local folder, a `.gguf` file, `pkg://package/file.gguf`
     for a file inside an installed Python package, or a hub id."""
     dtype: Literal["float32", "bfloat16"] = "float32"
-    """Number type of the weights, the forward pass and the optimiser."""
+    """Number type of the weights, the gradients and the forward pass; see `optim.master_weights`."""
     device: str = "auto"
     """"auto" (CUDA if there is a GPU, else the CPU), "cpu", "cuda", "cuda:1", "mps"."""
+    lora_rank: Count = 0
+    """Rank of LoRA adapters; then only they are trained, at about ten times the learning rate. 0 trains
+    the weights themselves."""
+    lora_alpha: PositiveInt | None = None
+    """Scale of the adapters is lora_alpha / lora_rank; twice the rank by default."""
+    lora_targets: str | tuple[str, ...] = "all-linear"
+    """Layers that get adapters: all linear ones but the head, or their names."""
+    teacher: str | None = None
+    """Frozen teacher of the transform "distill", in the forms of `path`, with the policy's tokenizer."""
 
 
 class DataConfig(Section):
@@ -102,27 +108,8 @@ class RewardConfig(Section):
     """Weight of the format reward: 1 when the completion has exactly one answer in `format_style`."""
     format_style: Literal["boxed", "hash", "answer_tag"] = "boxed"
     """The form that the format reward asks for."""
-    custom: dict[str, float] = {}
+    custom: dict[str, float] = Field(default_factory=dict)
     """Your own rewards, "module:function" = weight; see `grpo_rs.rewards.Reward`."""
-
-
-class ObjectiveConfig(Section):
-    """What is minimised."""
-
-    aggregate: Literal["token_mean", "seq_mean_token_mean"] = "token_mean"
-    """Every token alike (DAPO), or every completion alike (GRPO, DeepSeekMath)."""
-    clip_low: NonNegative = 0.2
-    """The ratio is clipped below at 1 - clip_low."""
-    clip_high: NonNegative = 0.28
-    """The ratio is clipped above at 1 + clip_high."""
-    kl_beta: NonNegative = 0.0
-    """Weight of the k3 KL to the frozen initial policy; 0 loads no reference."""
-    epochs: PositiveInt = 1
-    """Optimiser steps on each batch of rollouts."""
-    advantage: Literal["std", "none"] = "std"
-    """Divide centred rewards by the group's standard deviation (GRPO), or not (Dr. GRPO)."""
-    advantage_epsilon: NonNegative = 1e-6
-    """Added to that standard deviation."""
 
 
 class OptimConfig(Section):
@@ -132,16 +119,25 @@ class OptimConfig(Section):
     """Peak learning rate."""
     warmup_steps: Count = 0
     """Steps over which the learning rate rises from 0."""
+    warmup_ratio: Share = 0.0
+    """The same as a share of `run.steps`; give one of the two."""
     schedule: Literal["constant", "linear", "cosine"] = "linear"
     """How the learning rate goes from its peak to `final_fraction` of it at the last step."""
     final_fraction: Share = 0.05
     """The last step's learning rate as a share of the peak."""
     betas: tuple[Share, Share] = (0.9, 0.95)
     """AdamW's decay rates."""
+    epsilon: Positive = 1e-8
+    """Added to AdamW's denominator."""
     weight_decay: NonNegative = 0.0
     """AdamW's decoupled weight decay."""
+    decay_on: Literal["matrices", "all"] = "matrices"
+    """Parameters that decay: those of two dimensions and more, without norms and biases, or all."""
     max_grad_norm: NonNegative = 1.0
     """Gradients are scaled down to this norm; 0 switches that off."""
+    master_weights: Literal["float32", "none"] = "float32"
+    """Copy of bfloat16 weights that the optimiser steps in float32: a step smaller than a weight's
+    last bit is lost otherwise. Weights of float32 need none."""
 
 
 class LearnerConfig(Section):
@@ -150,10 +146,13 @@ class LearnerConfig(Section):
     layout: Literal["auto", "shared_prefix", "padded"] = "auto"
     """Each prompt once with its completions behind it, or one padded row a completion. "auto" tries
     the first and checks it against the model's own log-probabilities."""
-    token_budget: PositiveInt = 8192
-    """Most tokens of one forward pass, padding included."""
+    token_budget: PositiveInt | Literal["auto"] = "auto"
+    """Most tokens of one forward pass, padding included. "auto" estimates what fits into the free memory,
+    and is kept when the run is resumed. Either is halved when memory runs out."""
     logprob_chunk_tokens: PositiveInt = 1024
     """Completion tokens per pass through the language-model head: bounds the memory of the logits."""
+    head_float32: tyro.conf.FlagConversionOff[bool] = False
+    """Run the language-model head in float32 whatever `model.dtype` is."""
     gradient_checkpointing: tyro.conf.FlagConversionOff[bool] = False
     """Recompute activations in the backward pass: less memory, about a third more time."""
 
@@ -227,7 +226,7 @@ class Config(Section):
     data: DataConfig = DataConfig()
     rollout: RolloutConfig = RolloutConfig()
     rewards: RewardConfig = RewardConfig()
-    objective: ObjectiveConfig = ObjectiveConfig()
+    algo: Algo = Algo()
     optim: OptimConfig = OptimConfig()
     learner: LearnerConfig = LearnerConfig()
     warmup: WarmupConfig = WarmupConfig()
@@ -254,6 +253,31 @@ class Config(Section):
             raise ConfigError("data.eval is given without data.train: give both, or neither")
         if not (self.rewards.math or self.rewards.format or any(self.rewards.custom.values())):
             raise ConfigError("every reward has weight 0: set rewards.math to 1")
+        if self.optim.warmup_steps and self.optim.warmup_ratio:
+            raise ConfigError("optim.warmup_steps and optim.warmup_ratio are both given: give one of them")
+        if self.algo.transform == "distill" and self.model.teacher is None:
+            raise ConfigError('algo.transform is "distill": name the teacher in model.teacher')
+        if self.algo.needs_critic:
+            raise ConfigError(
+                f'algo.preset "{self.algo.preset}" has a critic (baseline "critic"), which this trainer does '
+                "not have yet"
+            )
+        if self.algo.transform == "process":
+            raise ConfigError(
+                'algo.transform is "process": rewards of steps are not something that the rewards of a run '
+                "give; compute advantages with grpo_rs.algo.advantages from step rewards of your own, and "
+                "call Learner.update"
+            )
+        if self.algo.baseline == "optimal_token":
+            raise ConfigError(
+                'algo.baseline is "optimal_token": it needs the sum of squared probabilities of each '
+                'next-token distribution, which the learner does not compute; set it to "length_weighted", '
+                "which comes close for completions of like difficulty"
+            )
+        if self.algo.reference_every and not self.algo.needs_reference:
+            raise ConfigError(
+                "algo.reference_every is given without a KL term: set algo.kl_beta, or leave it"
+            )
 
     def warmup_steps(self) -> int:
         """Most steps of the supervised warm-up, the default of `warmup.max_steps` resolved."""
@@ -278,7 +302,8 @@ class CommandLine(Config):
     resume: tyro.conf.FlagCreatePairsOff[bool] = False
     """Continue the run in `run.out` from its last checkpoint, bit for bit on a CPU."""
     dry_run: tyro.conf.FlagCreatePairsOff[bool] = False
-    """Check everything, print the resolved configuration and a memory estimate, and stop."""
+    """Check everything, print the resolved configuration and a memory estimate, try the largest forward
+    and backward pass, and stop."""
 
     def resolved(self) -> Config:
         """The configuration without the words of the command line."""
@@ -294,6 +319,7 @@ def parse_command_line(arguments: list[str]) -> CommandLine:
     """
     files = [argument for argument in arguments if argument.endswith(".toml")]
     values = read_toml(Path(files[0])) if files else {}
+    arguments = _take_preset(arguments, values)
     default = _validated(CommandLine, values)
     command = tyro.cli(
         CommandLine,
@@ -304,6 +330,30 @@ def parse_command_line(arguments: list[str]) -> CommandLine:
     )
     command.check()
     return command
+
+
+def _take_preset(arguments: list[str], values: dict[str, Any]) -> list[str]:
+    """Puts a preset of the command line in the place of the file's, whose other knobs stay.
+
+    The preset gives the knobs' defaults, so it must be known before the options are read. Names that other
+    trainers give to knobs are no options of their own: they are read here as well.
+
+    Returns:
+        The arguments without what was taken.
+    """
+    algo = values.setdefault("algo", {})
+    left: list[str] = []
+    remaining = iter(arguments)
+    for argument in remaining:
+        name, given, value = argument.partition("=")
+        key = name.removeprefix("--algo.").replace("-", "_")
+        if name.startswith("--algo.") and (
+            key == "preset" or (key not in Algo.model_fields and is_alias(key))
+        ):
+            algo[key] = value if given else next(remaining, "")
+        else:
+            left.append(argument)
+    return left
 
 
 def read_toml(path: Path) -> dict[str, Any]:
@@ -342,6 +392,8 @@ def flatten(config: Config) -> dict[str, Any]:
 def _refuse_unknown(values: dict[str, Any], model: type[BaseModel], where: str, prefix: str) -> None:
     for key, value in values.items():
         field = model.model_fields.get(key)
+        if field is None and model is Algo and is_alias(key):
+            continue
         if field is None:
             known = list(model.model_fields)
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)

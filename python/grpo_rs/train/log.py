@@ -32,25 +32,45 @@ METRICS = {
     "groups/too_few": "groups with fewer than two scored completions / groups",
     "completion/tokens_mean": "mean tokens of a completion, the end-of-sequence token included",
     "completion/truncated": "completions cut off at max_new_tokens / completions",
-    "train/loss": "sum over trained tokens of weight * (clipped policy loss + kl_beta * KL), last epoch. It "
-    "is near 0 in the first epoch whatever the model does: read the reward instead",
-    "train/grad_norm": "L2 norm of the gradient before clipping, last epoch",
+    "train/loss": "sum over trained tokens of weight * (multiplier * gate + kl_beta * KL - entropy_bonus * "
+    "entropy), mean over the optimiser steps of the last epoch. Near 0 on the first optimiser step of a "
+    "batch whatever the model does: read the reward instead",
+    "train/grad_norm": "L2 norm of the gradient before clipping, mean over optimiser steps, last epoch",
+    "train/optimiser_steps": "optimiser steps of an epoch",
     "train/entropy": "mean over trained tokens of the next-token distribution's entropy, nats, last epoch",
-    "train/kl": "mean over trained tokens of k3, exp(ref - logp) - (ref - logp) - 1, in nats, last epoch",
-    "train/ratio": "mean over trained tokens of exp(logp - old logp), last epoch; 1 in the first",
-    "train/clip_low": "share of trained tokens with ratio < 1 - clip_low and advantage < 0, last epoch",
-    "train/clip_high": "share of trained tokens with ratio > 1 + clip_high and advantage > 0, last epoch",
-    "train/sampler_gap": "mean over trained tokens of |logp of the learner - logp of the sampler| before the "
+    "train/kl": "mean over trained tokens of the estimator `algo.kl` of the KL to the reference, in nats, "
+    "last epoch; of k3: exp(ref - logp) - (ref - logp) - 1",
+    "train/ratio": "mean over trained tokens of exp(logp - anchor) at the level `algo.ratio`, last "
+    "epoch; 1 on the first optimiser step when the anchor is the old policy",
+    "train/approx_kl": "mean over trained tokens of anchor - logp, last epoch: k1 from anchor to policy",
+    "train/kept": "share of trained tokens that no mask and no correction drops, last epoch",
+    "train/clip_low": "share of trained tokens with ratio < 1 - clip_low and advantage < 0, last epoch "
+    "(gate cispo: ratio < weight_min)",
+    "train/clip_high": "share of trained tokens with ratio > 1 + clip_high and advantage > 0, last epoch "
+    "(gate cispo: ratio > weight_max)",
+    "train/dual_clip": "share of trained tokens with ratio > dual_clip and advantage < 0, last epoch",
+    "train/outside": "share of trained tokens outside the gate's band or trust region, last epoch",
+    "train/phi": "mean over trained tokens of VESPO's weight, last epoch",
+    "train/dropped": "share of trained tokens that Clip-Cov drops, last epoch",
+    "train/penalised": "share of trained tokens that KL-Cov penalises, last epoch",
+    "train/correction_weight": "mean over trained tokens of the correction's weight, last epoch",
+    "train/correction_outside": "share of trained tokens whose ratio or divergence to the sampler is outside "
+    "the correction's bounds, last epoch",
+    "train/correction_stat": "mean over trained tokens of what is held against those bounds, last epoch",
+    "train/opsm": "share of trained tokens that off-policy sequence masking drops, last epoch",
+    "train/entropy_kept": "share of trained tokens within algo.entropy_top, last epoch",
+    "train/influence": "mean over trained tokens of FIPO's weight, last epoch",
+    "train/sampler_gap": "mean over tokens of |logp of the learner - logp of the sampler| before the "
     "update, in nats; far above rounding means that the two do not agree on the policy",
     "train/sampler_gap_max": "largest such difference",
-    "train/rows": "completions trained on",
-    "train/tokens": "completion tokens trained on, per epoch",
+    "train/rows": "completions trained on: those that may have a gradient",
+    "train/tokens": "their completion tokens, per epoch",
     "train/forward_tokens": "tokens fed to the model per epoch, prompts and padding included",
-    "train/micro_batches": "forward passes per epoch",
+    "train/micro_batches": "forward passes with a gradient per epoch",
     "tokens/generated": "completion tokens sampled in the step",
     "tokens_per_s": "tokens/generated / time/step",
     "time/step": "wall seconds of the step, without evaluation and checkpoint",
-    "time/*": "wall seconds of a phase: sample, score, update",
+    "time/*": "wall seconds of a phase: sample, score, logprobs, update",
     "eval/accuracy": "greedy accuracy on held-out problems after this step",
     "eval/tokens_mean": "mean tokens of those completions",
 }
@@ -193,6 +213,24 @@ class Display:
             self.live.update(grid)
         elif step == self.steps or step % max(1, self.steps // self.LINES) == 0:
             self.note(f"step {step:>{len(str(self.steps))}}/{self.steps}  {_line(metrics, shares)}")
+
+
+def memory_line(memory: Mapping[str, Any]) -> str:
+    """The estimated peak memory of an update by part, beside what was measured."""
+    parts = ", ".join(f"{name.replace('_', ' ')} {megabytes(size)}" for name, size in memory["parts"].items())
+    measured = [
+        f"{megabytes(memory[key])} MB measured in {where}"
+        for key, where in (("probe_step", "a probe step"), ("first_update", "the first update"))
+        if memory[key] is not None
+    ]
+    return "; ".join(
+        [f"Peak memory of an update: {megabytes(memory['estimate'])} MB estimated ({parts})", *measured]
+    )
+
+
+def megabytes(size: int) -> str:
+    """Bytes as a number of MB (2^20)."""
+    return f"{size / 2**20:,.0f}"
 
 
 def percent(share: float | None) -> str:

@@ -1,14 +1,14 @@
 """The training loop, from top to bottom.
 
-One step: sample a group of completions of each prompt, score them, turn rewards into advantages within
-each group, update the policy on the groups that carry a signal, log. Everything random is drawn from the
-seed and the step number, so a checkpoint needs no more than the step, the weights and the optimiser.
+One step: sample a group of completions of each prompt, score them, take the log-probabilities that the
+advantages need, turn rewards into advantages, update the policy on the rows that carry a signal, log.
+Everything random is drawn from the seed and the step number, so a checkpoint needs no more than the step, the
+weights, the optimiser and the reference.
 """
 
 from __future__ import annotations
 
 import math
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -18,7 +18,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from grpo_rs.batch import Advantages, GroupState, Rollouts, group_advantages
+from grpo_rs.algo.advantages import PassRateTracker, compute_advantages
+from grpo_rs.batch import Advantages, GroupState, Rollouts
+from grpo_rs.errors import ModelError
+from grpo_rs.learner.memory import PeakMemory
+from grpo_rs.learner.nonfinite import NonFiniteError
+from grpo_rs.learner.reference import Reference
+from grpo_rs.math import MathVerdicts
 from grpo_rs.outcomes import MathOutcome
 from grpo_rs.rewards import Completions, Scored
 from grpo_rs.rollout.sampler import Sampler, SamplingParams
@@ -34,8 +40,7 @@ from grpo_rs.train.checkpoint import (
 from grpo_rs.train.config import Config, OptimConfig
 from grpo_rs.train.data import Problem, PromptOrder
 from grpo_rs.train.evaluate import Evaluation, evaluate
-from grpo_rs.train.log import Display, LineFile, Phases, percent
-from grpo_rs.train.models import load_model
+from grpo_rs.train.log import Display, LineFile, Phases, memory_line, percent
 from grpo_rs.train.setup import prepare, run_path
 from grpo_rs.train.warmup import supervised_warmup
 
@@ -86,12 +91,12 @@ def train(
 
     # ---- The run directory, and where it stands ------------------------------------------------------
     run = RunDirectory(run_path(config, resume=resume))
-    state, learner_state, rollouts, checkpoint = TrainerState(), None, None, None
+    state, saved, rollouts, checkpoint = TrainerState(), None, None, None
     if resume:
         run.check(config)
         checkpoint = run.latest()
     if checkpoint is not None:
-        state, learner_state, rollouts = load_checkpoint(checkpoint)
+        state, saved, rollouts = load_checkpoint(checkpoint)
     elif resume:
         display.note("note: the run was ended before its first checkpoint; starting from the beginning")
 
@@ -107,9 +112,13 @@ def train(
     else:
         run.begin(config, setup.versions)
         differences = []
-    for note in [*setup.notes, *differences]:
+    for line in config.algo.describe():
+        display.note(line)
+    for note in [*config.algo.notes(), *setup.notes, *differences]:
         display.note(f"note: {note}")
     sampler: Sampler = TorchSampler(policy.model, policy.stop_tokens, policy.tokenizer.pad_token_id or 0)
+    # SPO's running estimate of each prompt's pass rate: the only state of an estimator.
+    tracker = PassRateTracker() if config.algo.baseline == "tracker" else None
     order = PromptOrder(len(problems.train), config.run.seed)
     params = SamplingParams(
         config.rollout.group_size, config.rollout.max_new_tokens, config.rollout.temperature
@@ -123,13 +132,23 @@ def train(
             save_checkpoint(
                 run,
                 state,
-                model=policy.model,
-                tokenizer=policy.tokenizer,
+                save_model=policy.save,
                 learner_state=learner.state_dict(),
+                tracker_state=None if tracker is None else tracker.state_dict(),
                 rollouts=rollouts,
                 line_files=[metrics_file.path, completions_file.path],
             )
             run.prune(config.checkpoint.keep)
+
+    def freeze_reference() -> None:
+        with phases.measure("checkpoint"):
+            if policy.adapters is not None and state.step == 0 and state.warmup is None:
+                learner.refer_to_base()
+                return
+            learner.freeze_reference()
+            assert learner.reference is not None and learner.reference.weights is not None
+            run.save_reference(state.step, learner.reference.weights)
+            state.reference_step = state.step
 
     def measure_accuracy(on: Sequence[Problem]) -> Evaluation:
         with phases.measure("evaluate"):
@@ -142,8 +161,19 @@ def train(
                 extract=config.answer_form(),
             )
 
+    def score(rollouts: Rollouts) -> tuple[Completions, MathVerdicts, Scored]:
+        asked = [problems.train[rollouts.prompt_index[group]] for group in rollouts.group_ids]
+        batch = Completions(
+            texts=policy.decode(rollouts.completions),
+            golds=[problem.gold for problem in asked],
+            prompts=[problem.text for problem in asked],
+            rows=[problem.columns for problem in asked],
+        )
+        verdicts = setup.verifier.verdicts(batch)
+        return batch, verdicts, rewards(batch, known={"math": verdicts.scores.astype(np.float64)})
+
     # ---- Before the first step: warm-up, the frozen reference, the accuracy to beat --------------------
-    if learner_state is None:
+    if saved is None:
         if config.warmup_steps():
             with phases.measure("warm-up"):
                 report = supervised_warmup(
@@ -163,18 +193,19 @@ def train(
             if report is None:
                 return TrainingResult(run.path, None)
             state.warmup = asdict(report)
-        if config.objective.kl_beta:
-            learner.freeze_reference()
-            shutil.rmtree(run.path / "reference", ignore_errors=True)  # of an attempt that was cut short
-            with atomic_folder(run.path / "reference") as folder:
-                policy.model.save_pretrained(folder)
+        if config.algo.needs_reference:
+            freeze_reference()
         state.accuracy_before = measure_accuracy(held_out).accuracy
         save()
     else:
-        learner.load_state_dict(learner_state)
-        if config.objective.kl_beta:
-            path = str(run.path / "reference")
-            learner.freeze_reference(load_model(config.model, path, seed=config.run.seed))
+        learner.load_state_dict(saved["learner"])
+        if tracker is not None:
+            tracker.load_state_dict({name: value.numpy() for name, value in saved["tracker"].items()})
+        if config.algo.needs_reference:
+            if state.reference_step is None:
+                learner.refer_to_base()
+            else:
+                learner.reference = Reference(policy.model, run.load_reference(state.reference_step))
     display.note(
         f"held-out greedy accuracy before GRPO: {percent(state.accuracy_before)} of {len(held_out)} problems"
     )
@@ -202,16 +233,8 @@ def train(
 
             # 2. Score them, in one batch on all cores.
             with phases.measure("score"):
-                asked = [problems.train[rollouts.prompt_index[group]] for group in rollouts.group_ids]
-                batch = Completions(
-                    texts=policy.decode(rollouts.completions),
-                    golds=[problem.gold for problem in asked],
-                    prompts=[problem.text for problem in asked],
-                    rows=[problem.columns for problem in asked],
-                )
                 try:
-                    verdicts = setup.verifier.verdicts(batch)
-                    scored = rewards(batch, known={"math": verdicts.scores.astype(np.float64)})
+                    batch, verdicts, scored = score(rollouts)
                 except Exception:
                     # A reward of the user's own failed: keep the work, so that it can be mended.
                     save(rollouts)
@@ -221,20 +244,62 @@ def train(
                     rollouts, rewards=scored.total, components=scored.parts, outcomes=verdicts.outcomes
                 )
 
-            # 3. Advantages within each group; 4. one or more optimiser steps on the groups that teach.
+            # 3. What advantages need beside rewards: a greedy completion's reward, log-probabilities.
+            greedy_rewards = old_logp = reference_logp = teacher_logp = None
+            if config.algo.baseline == "greedy":
+                with phases.measure("sample"):
+                    greedy = sampler.sample(
+                        [rollouts.prompts[group].tolist() for group in range(len(rollouts.prompts))],
+                        rollouts.prompt_index,
+                        replace(params, group_size=1, temperature=0.0),
+                        np.random.default_rng(0),  # greedy: never drawn from
+                    )
+                with phases.measure("score"):
+                    greedy_rewards = score(greedy)[2].total
+            reward_kl = config.algo.needs_reference and config.algo.kl_in == "reward"
+            if reward_kl or setup.teacher is not None:
+                with phases.measure("logprobs"):
+                    old_logp = learner.logprobs(rollouts)
+                    if reward_kl:
+                        reference_logp = learner.reference_logprobs(rollouts)
+                    if setup.teacher is not None:
+                        teacher_logp = learner.logprobs_under(setup.teacher, rollouts)
+
+            # 4. Advantages; 5. one or more optimiser steps on the rows that teach.
             with phases.measure("update"):
-                advantages = group_advantages(
-                    scored.total,
-                    rollouts.group_ids,
-                    scale=config.objective.advantage,
-                    epsilon=config.objective.advantage_epsilon,
+                advantages = compute_advantages(
+                    config.algo,
+                    rollouts,
+                    old_logprobs=old_logp,
+                    ref_logprobs=reference_logp,
+                    greedy_rewards=greedy_rewards,
+                    tracker=tracker,
+                    teacher_logprobs=teacher_logp,
+                    reward_weights=rewards.weights,
                 )
+                if tracker is not None:
+                    tracker.update(rollouts.prompt_index[rollouts.group_ids], scored.total)
                 lr = learning_rate(config.optim, state.step, config.run.steps)
-                trained = learner.update(rollouts, advantages, lr=lr)
+                peak = PeakMemory(learner) if state.memory is None else None
+                try:
+                    trained = learner.update(
+                        rollouts,
+                        advantages,
+                        lr=lr,
+                        old_logp=old_logp,
+                        reference_logp=reference_logp,
+                    )
+                except NonFiniteError as error:
+                    raise stopped_by(error, batch, run, state.step + 1) from error
             state.step += 1
             state.trained_tokens += int(trained["train/tokens"])
+            if peak is not None and trained["train/tokens"]:
+                state.memory = setup.memory.beside(peak.read())
+                display.note(memory_line(state.memory))
+            if config.algo.reference_every and state.step % config.algo.reference_every == 0:
+                freeze_reference()
 
-            # 5. Tell.
+            # 6. Tell.
             metrics = {
                 "step": state.step,
                 "epoch": state.position / order.size,
@@ -270,7 +335,7 @@ def train(
             display.step(metrics, phases.shares())
             rollouts = None
 
-            # 6. Keep.
+            # 7. Keep.
             stopping = should_stop() or 0 < config.run.stop_after <= state.step
             if last or stopping or (config.checkpoint.every and state.step % config.checkpoint.every == 0):
                 save()
@@ -281,8 +346,7 @@ def train(
     after = measure_accuracy(held_out)
     if not (run.path / "final").exists():
         with phases.measure("checkpoint"), atomic_folder(run.path / "final") as folder:
-            policy.model.save_pretrained(folder)
-            policy.tokenizer.save_pretrained(folder)
+            policy.save(folder)
     phases.finish()
     summary = {
         "accuracy_before": state.accuracy_before,
@@ -298,6 +362,8 @@ def train(
         },
         "warmup": state.warmup,
         "layout": learner.layout,
+        "token_budget": learner.token_budget,
+        "memory": state.memory,
         "model": str(run.path / "final"),
         "examples": [
             {"prompt": prompt, "completion": text, "correct": correct}
@@ -308,11 +374,28 @@ def train(
     return TrainingResult(run.path, summary)
 
 
+def stopped_by(error: NonFiniteError, batch: Completions, run: RunDirectory, step: int) -> ModelError:
+    """Writes what is known of a group whose numbers are not finite, and says where and how to go on."""
+    rows = error.facts.get("rows", [])
+    where = error.write(
+        run.path / "nonfinite",
+        f"step-{step:06d}",
+        prompt=batch.prompts[rows[0]] if rows else "",
+        completions=[batch.texts[row] for row in rows],
+    )
+    latest = run.latest()
+    return ModelError(
+        f"step {step}: {error}. The group that caused it is in {where} and the .npz beside it. To go on, "
+        f"start a new run with --model.path {latest}, and a lower optim.lr, or model.dtype float32"
+    )
+
+
 def learning_rate(config: OptimConfig, step: int, steps: int) -> float:
     """The learning rate of a step, counted from 0: a linear rise, then the schedule down to its end."""
-    if step < config.warmup_steps:
-        return config.lr * (step + 1) / (config.warmup_steps + 1)
-    done = (step - config.warmup_steps) / max(1, steps - 1 - config.warmup_steps)
+    rise = config.warmup_steps or round(config.warmup_ratio * steps)
+    if step < rise:
+        return config.lr * (step + 1) / (rise + 1)
+    done = (step - rise) / max(1, steps - 1 - rise)
     match config.schedule:
         case "constant":
             share = 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,16 +30,27 @@ class Policy:
     """A model with its tokenizer, on its device.
 
     Attributes:
-        model: a causal language model.
+        model: a causal language model; its adapters, if it has any, are in it.
         tokenizer: its tokenizer.
         stop_tokens: ids that end a completion.
         context: longest sequence the model takes, in tokens; None if it does not say.
+        adapters: peft's wrapper around the model, when only adapters are trained.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     stop_tokens: list[int]
     context: int | None
+    adapters: Any = None
+
+    def save(self, folder: Path) -> None:
+        """Writes weights and tokenizer in Hugging Face layout; of adapters, only theirs, in peft's layout."""
+        if self.adapters is None:
+            self.model.save_pretrained(folder)
+        else:
+            # Else peft asks the hub whether the vocabulary was resized.
+            self.adapters.save_pretrained(folder, save_embedding_layers=False)
+        self.tokenizer.save_pretrained(folder)
 
     def decode(self, completions: Tokens) -> list[str]:
         """The completions as text, without special tokens: for rewards and logs, never to train on."""
@@ -53,13 +65,14 @@ def load_policy(config: ModelConfig, *, seed: int, checkpoint: Path | None = Non
         ModelError: nothing there, no tokenizer with it, a package is missing, or no end-of-sequence token.
     """
     path = str(checkpoint) if checkpoint else config.path
-    if path == "tiny":
+    if config.path == "tiny":
         tokenizer: PreTrainedTokenizerBase = testing.tiny_tokenizer()
     else:
         source, arguments = _source(path)
         gguf = {"gguf_file": arguments["gguf_file"]} if arguments else {}
         tokenizer = _load(AutoTokenizer, "tokenizer", path, source, gguf)
-    model = load_model(config, path, seed=seed)
+    model = load_model(config, config.path if config.lora_rank else path, seed=seed)
+    adapters = _adapt(model, config, seed, checkpoint) if config.lora_rank else None
     stop_tokens = _stop_tokens(model, tokenizer)
     if not stop_tokens:
         raise ModelError(
@@ -69,7 +82,7 @@ def load_policy(config: ModelConfig, *, seed: int, checkpoint: Path | None = Non
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token_id = stop_tokens[0]
     context = getattr(model.config.get_text_config(), "max_position_embeddings", None)
-    return Policy(model, tokenizer, stop_tokens, context)
+    return Policy(model, tokenizer, stop_tokens, context, adapters)
 
 
 def load_model(config: ModelConfig, path: str, *, seed: int) -> PreTrainedModel:
@@ -83,9 +96,44 @@ def load_model(config: ModelConfig, path: str, *, seed: int) -> PreTrainedModel:
         model: PreTrainedModel = testing.tiny_model(seed)
     else:
         source, arguments = _source(path)
+        if (Path(source) / "adapter_config.json").exists():
+            raise ModelError(
+                f"{path} holds adapters, not a whole model: continue their run with --resume, or merge them "
+                "into their base with peft's merge_and_unload() and save_pretrained()"
+            )
         model = _load(AutoModelForCausalLM, "model", path, source, {**arguments, "dtype": dtype})
     torch.nn.Module.to(model, device=device, dtype=dtype)
     return model
+
+
+def _adapt(model: PreTrainedModel, config: ModelConfig, seed: int, checkpoint: Path | None) -> Any:
+    """Puts new adapters into the model, or those of a checkpoint; returns peft's wrapper around it."""
+    if importlib.util.find_spec("peft") is None:
+        raise ModelError("model.lora_rank needs the package peft: pip install 'grpo_rs[lora]'")
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    targets = config.lora_targets
+    lora = LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha or 2 * config.lora_rank,
+        target_modules=targets if isinstance(targets, str) else list(targets),
+        lora_dropout=0.0,
+        task_type="CAUSAL_LM",
+    )
+    with torch.random.fork_rng(), warnings.catch_warnings():
+        # peft 0.21 asks transformers for an attribute by its former name.
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        torch.manual_seed(seed)
+        if checkpoint is not None:
+            return PeftModel.from_pretrained(model, checkpoint, is_trainable=True)
+        try:
+            adapted = get_peft_model(model, lora)
+        except ValueError as error:
+            first = str(error).splitlines()[0]
+            raise ModelError(f"model.lora_targets {targets!r} cannot be used: {first}") from error
+    # A model that was not loaded from a folder does not know its name.
+    adapted.peft_config["default"].base_model_name_or_path = config.path
+    return adapted
 
 
 def _device(name: str) -> torch.device:

@@ -12,17 +12,54 @@ from typing import Any
 import numpy as np
 import torch
 import transformers
+from transformers import PreTrainedModel
 
 import grpo_rs
 from grpo_rs.errors import CheckpointError
-from grpo_rs.learner.learner import Learner, Objective
+from grpo_rs.learner.learner import Learner
+from grpo_rs.learner.memory import (
+    MemoryEstimate,
+    Shape,
+    choose_token_budget,
+    estimate_memory,
+    free_memory,
+    probe_step,
+)
 from grpo_rs.learner.probe import probe_layout
 from grpo_rs.rewards import FormatReward, MathReward, Reward, WeightedSum
 from grpo_rs.rewards.combine import load_reward
 from grpo_rs.train.checkpoint import DATA_HASH
 from grpo_rs.train.config import Config
 from grpo_rs.train.data import Problems, load_problems
-from grpo_rs.train.models import Policy, load_policy
+from grpo_rs.train.models import Policy, load_model, load_policy
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What an update is expected to take.
+
+    Attributes:
+        estimate: by part.
+        probe: peak bytes of the probe step, weights included and optimiser not; None where the system does
+            not tell.
+    """
+
+    estimate: MemoryEstimate
+    probe: int | None
+
+    def beside(self, peak: int | None = None) -> dict[str, Any]:
+        """The estimate in bytes, by part, beside what was measured; for the display and summary.json.
+
+        Args:
+            peak: of an update, in bytes.
+        """
+        return {
+            "estimate": self.estimate.total,
+            "parts": self.estimate.parts(),
+            "micro_batch_tokens": self.estimate.micro_batch_tokens,
+            "probe_step": self.probe,
+            "first_update": peak,
+        }
 
 
 @dataclass(frozen=True)
@@ -35,6 +72,8 @@ class Setup:
         learner: with an optimiser that has not stepped yet.
         rewards: the weighted sum that is maximised.
         verifier: the maths verifier, for accuracy and reasons, whatever its weight in the sum.
+        teacher: the frozen model of the transform "distill".
+        memory: what an update is expected to take.
         versions: of the software, the machine and the data.
         notes: what the user should know.
     """
@@ -44,6 +83,8 @@ class Setup:
     learner: Learner
     rewards: WeightedSum
     verifier: MathReward
+    teacher: PreTrainedModel | None
+    memory: MemoryPlan
     versions: dict[str, Any]
     notes: list[str]
 
@@ -61,27 +102,54 @@ def prepare(config: Config, checkpoint: Path | None = None) -> Setup:
     wanted = None if config.learner.layout == "auto" else config.learner.layout
     probe = probe_layout(policy.model, problems.train[0].tokens, wanted=wanted)
     if probe.layout == "padded" and wanted is None:
-        notes.append("this model cannot take the shared-prefix layout; training with padded rows instead")
+        notes.append(
+            f"this model cannot take the shared-prefix layout; training with padded rows ({probe.reason})"
+        )
     learner = Learner(
         policy.model,
-        Objective(
-            aggregate=config.objective.aggregate,
-            clip_low=config.objective.clip_low,
-            clip_high=config.objective.clip_high,
-            kl_beta=config.objective.kl_beta,
-            epochs=config.objective.epochs,
-            temperature=config.rollout.temperature,
-        ),
+        config.algo,
+        temperature=config.rollout.temperature,
+        completion_limit=config.rollout.max_new_tokens,
         layout=probe.layout,
-        token_budget=config.learner.token_budget,
         logprob_chunk_tokens=config.learner.logprob_chunk_tokens,
+        head_float32=config.learner.head_float32,
         betas=config.optim.betas,
+        epsilon=config.optim.epsilon,
         weight_decay=config.optim.weight_decay,
+        decay_on=config.optim.decay_on,
         max_grad_norm=config.optim.max_grad_norm,
+        master_weights=config.optim.master_weights,
         gradient_checkpointing=config.learner.gradient_checkpointing,
     )
+    teacher = None
+    if config.model.teacher is not None:
+        teacher = load_model(config.model, config.model.teacher, seed=config.run.seed)
+        teacher.eval().requires_grad_(False)
+    memory = _fit_into_memory(config, learner, problems)
     versions = environment(policy) | {DATA_HASH: data_hash(problems)}
-    return Setup(policy, problems, learner, rewards, verifier, versions, notes)
+    return Setup(policy, problems, learner, rewards, verifier, teacher, memory, versions, notes)
+
+
+def _fit_into_memory(config: Config, learner: Learner, problems: Problems) -> MemoryPlan:
+    """Sets the token budget, and tries it on the largest micro-batch that the run can have."""
+    device = learner.model.device
+    shape = Shape(
+        prompt_tokens=max(len(problem.tokens) for problem in problems.train),
+        completion_tokens=config.rollout.max_new_tokens,
+        group_size=config.rollout.group_size,
+        groups=-(-config.rollout.prompts_per_step // config.algo.minibatches),
+    )
+    # With adapters, the reference is the model without them.
+    reference = config.algo.needs_reference and not (
+        config.model.lora_rank and not config.algo.reference_every
+    )
+    budget = config.learner.token_budget
+    if budget == "auto":
+        budget = choose_token_budget(learner, shape, reference=reference, free=free_memory(device))
+    learner.token_budget = budget
+    probe = probe_step(learner, shape)
+    estimate = estimate_memory(learner, shape, token_budget=learner.token_budget, reference=reference)
+    return MemoryPlan(estimate, probe)
 
 
 def build_rewards(config: Config) -> tuple[WeightedSum, MathReward]:
@@ -132,26 +200,3 @@ def data_hash(problems: Problems) -> str:
     for problem in problems.train + problems.held_out:
         digest.update(f"{problem.text}\0{problem.gold}\0".encode("utf-8", "surrogatepass"))
     return digest.hexdigest()
-
-
-def memory_estimate(setup: Setup, config: Config) -> dict[str, float]:
-    """Peak memory of an update in MB, by part; activations are a rule of thumb, the rest is exact.
-
-    Activations: 34 * hidden bytes a token and layer at two bytes a number (Korthikanti et al., arXiv
-    2205.05198, without the attention scores), the scores of the mask, and the logits of one chunk.
-    """
-    model = setup.policy.model
-    text = model.config.get_text_config()
-    size = torch.finfo(model.dtype).bits // 8
-    parameters = sum(p.numel() for p in model.parameters())
-    tokens = config.learner.token_budget
-    layers = 1 if config.learner.gradient_checkpointing else text.num_hidden_layers
-    parts = {
-        "weights": parameters * size,
-        "gradients": parameters * size,
-        "optimiser": 2 * parameters * size,
-        "reference": parameters * size if config.objective.kl_beta else 0,
-        "activations": 17 * size * text.hidden_size * tokens * layers,
-        "logits": 3 * 4 * text.vocab_size * config.learner.logprob_chunk_tokens,
-    }
-    return {name: value / 2**20 for name, value in parts.items()}

@@ -92,9 +92,7 @@ def _step(policy: Policy, learner: Learner, problems: Sequence[Problem], lr: flo
     ]
     table = _as_rollouts(problems, solutions)
     total = len(table.completions.flat)
-    for group in learner.optimizer.param_groups:
-        group["lr"] = lr
-    learner.optimizer.zero_grad(set_to_none=True)
+    learner.optimizer.zero_grad()
     loss = 0.0
     for batch in micro_batches(
         table, range(len(table)), token_budget=learner.token_budget, layout=learner.layout
@@ -108,7 +106,7 @@ def _step(policy: Policy, learner: Learner, problems: Sequence[Problem], lr: flo
         part = -logp_T.sum() / total
         part.backward()
         loss += float(part.detach())
-    learner.apply_gradient()
+    learner.apply_gradient(lr)
     return loss
 
 
