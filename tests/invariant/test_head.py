@@ -49,7 +49,14 @@ def gradients(logp, entropy, hidden, head, weights):
 @pytest.mark.parametrize("entropy_gradient", [False, True])
 @pytest.mark.parametrize(
     "options",
-    [{}, {"temperature": 0.7}, {"softcap": 2.0}, {"softcap": 2.0, "temperature": 1.3}, {"bias": True}, {"keep": True}],
+    [
+        {},
+        {"temperature": 0.7},
+        {"softcap": 2.0},
+        {"softcap": 2.0, "temperature": 1.3},
+        {"bias": True},
+        {"keep": True},
+    ],
     ids=str,
 )
 def test_values_and_gradients_are_those_of_the_full_logits(options, entropy_gradient, chunk, monkeypatch):
@@ -71,7 +78,10 @@ def test_values_and_gradients_are_those_of_the_full_logits(options, entropy_grad
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
     assert found[1].requires_grad == entropy_gradient
     torch.testing.assert_close(
-        gradients(*found, hidden, head, weights), gradients(*expected, hidden, head, weights), rtol=1e-9, atol=1e-10
+        gradients(*found, hidden, head, weights),
+        gradients(*expected, hidden, head, weights),
+        rtol=1e-9,
+        atol=1e-10,
     )
 
 

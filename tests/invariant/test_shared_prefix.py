@@ -59,7 +59,20 @@ FAMILIES = {
 # Lengths of prompts, and of completions by group: ragged, single tokens, a group of one, a longest prompt, and
 # one group above the size up to which groups are batched under a mask.
 PROMPTS = [5, 1, 12, 3, 90]
-COMPLETIONS = [(0, 7), (2, 1), (0, 1), (1, 4), (2, 16), (3, 9), (0, 12), (1, 1), (4, 40), (4, 1), (2, 3), (4, 11)]
+COMPLETIONS = [
+    (0, 7),
+    (2, 1),
+    (0, 1),
+    (1, 4),
+    (2, 16),
+    (3, 9),
+    (0, 12),
+    (1, 1),
+    (4, 40),
+    (4, 1),
+    (2, 3),
+    (4, 11),
+]
 
 
 def build(family, dtype, **changes):
@@ -130,7 +143,11 @@ def assert_equal(found, expected, tolerance):
     for name, gradient in expected_gradients.items():
         scale = float(gradient.abs().max())
         torch.testing.assert_close(
-            gradients[name], gradient, rtol=0, atol=tolerance * max(scale, 1.0), msg=lambda m, n=name: f"{n}: {m}"
+            gradients[name],
+            gradient,
+            rtol=0,
+            atol=tolerance * max(scale, 1.0),
+            msg=lambda m, n=name: f"{n}: {m}",
         )
 
 
@@ -152,7 +169,9 @@ def wide_norms(monkeypatch):
     to, softmax = torch.Tensor.to, torch.nn.functional.softmax
 
     def wide(self, *arguments, **keywords):
-        if self.dtype == torch.float64 and (torch.float32 in arguments or keywords.get("dtype") == torch.float32):
+        if self.dtype == torch.float64 and (
+            torch.float32 in arguments or keywords.get("dtype") == torch.float32
+        ):
             return self
         return to(self, *arguments, **keywords)
 
@@ -170,7 +189,9 @@ def test_float32_equals_the_plain_forward(family):
 @pytest.mark.parametrize("layout", ["shared_prefix", "padded"])
 @pytest.mark.parametrize("cut", [{"token_budget": 1}, {"token_budget": 30}, {"chunk_tokens": 7}], ids=str)
 def test_no_cut_changes_anything(family, layout, cut):
-    assert_equal(packed(build(family, torch.float32), layout=layout, **cut), reference(family, torch.float32), 1e-5)
+    assert_equal(
+        packed(build(family, torch.float32), layout=layout, **cut), reference(family, torch.float32), 1e-5
+    )
 
 
 @pytest.mark.parametrize("family", ["llama", "mistral", "gemma3", "smollm3"])

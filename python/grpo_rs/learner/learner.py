@@ -154,12 +154,12 @@ class Learner:
 
         def forward() -> FloatArray:
             flat = np.full(len(rollouts.completions.flat), np.nan)
-            for batch in self._plan(rollouts, chosen):
+            for batch in self.plan(rollouts, chosen):
                 logp_T, _ = self._forward(batch, model)
                 flat[batch.flat_T.numpy(force=True)] = logp_T.double().numpy(force=True)
             return flat
 
-        return self._fitting(forward, rollouts, chosen)
+        return self.fitting(forward, rollouts, chosen)
 
     # ---- The update ----------------------------------------------------------------------------------------
 
@@ -249,7 +249,7 @@ class Learner:
             # Out of memory, this begins again with smaller micro-batches: nothing was applied yet.
             self.optimizer.zero_grad()
             found = _Sums()
-            plan = self._plan(data.rollouts, window.rows)
+            plan = self.plan(data.rollouts, window.rows)
             found.forward_tokens = sum(batch.input_ids_BL.numel() for batch in plan)
             found.micro_batches = len(plan)
             window.weights_N = self._weights(data, window)
@@ -264,7 +264,7 @@ class Learner:
             return found
 
         try:
-            found = self._fitting(accumulate, data.rollouts, window.rows)
+            found = self.fitting(accumulate, data.rollouts, window.rows)
         except ModelError:
             raise
         except InputError as error:
@@ -379,7 +379,8 @@ class Learner:
 
     # ---- Forward passes, and memory ----------------------------------------------------------------------
 
-    def _plan(self, rollouts: Rollouts, rows: IntArray) -> list[MicroBatch]:
+    def plan(self, rollouts: Rollouts, rows: IntArray) -> list[MicroBatch]:
+        """The micro-batches of some rows, on the model's device."""
         return [
             batch.to(self.model.device)
             for batch in micro_batches(
@@ -398,7 +399,7 @@ class Learner:
             entropy_gradient=self.algo.needs_entropy_gradient,
         )
 
-    def _fitting(self, work: Callable[[], ResultT], rollouts: Rollouts, rows: IntArray) -> ResultT:
+    def fitting(self, work: Callable[[], ResultT], rollouts: Rollouts, rows: IntArray) -> ResultT:
         """Does work that can be begun again, with half the token budget each time memory runs out."""
         lengths = rollouts.prompts.lengths[rollouts.group_ids[rows]] + rollouts.completions.lengths[rows]
         while True:
@@ -426,11 +427,11 @@ class Learner:
         rows = np.arange(len(rollouts))
 
         def backward() -> None:
-            for batch in self._plan(rollouts, rows):
+            for batch in self.plan(rollouts, rows):
                 logp_T, _ = self._forward(batch)
                 logp_T.sum().backward()
 
-        self._fitting(backward, rollouts, rows)
+        self.fitting(backward, rollouts, rows)
         self.optimizer.zero_grad()
 
     def _flat(self, values: FloatArray | None) -> Tensor | None:
@@ -450,7 +451,7 @@ class Learner:
         for group in dict.fromkeys(groups.tolist()):
             rows = window.rows[groups == group]
             self.optimizer.zero_grad()
-            plan = self._plan(data.rollouts, rows)
+            plan = self.plan(data.rollouts, rows)
             logp_T, entropy_T = (torch.cat(p) for p in zip(*(self._forward(b) for b in plan), strict=True))
             whole = _join(plan)
             try:

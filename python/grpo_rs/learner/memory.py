@@ -90,6 +90,7 @@ class MemoryEstimate:
 
     Attributes:
         weights, gradients, optimiser, master_weights, reference: by their exact sizes.
+        critic: its weights and its optimiser; its gradients and the policy's are never there together.
         activations: of `micro_batch_tokens` tokens.
         logits: of one chunk of the head.
         token_bytes: activations per token.
@@ -101,12 +102,22 @@ class MemoryEstimate:
     optimiser: int
     master_weights: int
     reference: int
+    critic: int
     activations: int
     logits: int
     token_bytes: float
     micro_batch_tokens: int
 
-    PARTS = ("weights", "gradients", "optimiser", "master_weights", "reference", "activations", "logits")
+    PARTS = (
+        "weights",
+        "gradients",
+        "optimiser",
+        "master_weights",
+        "reference",
+        "critic",
+        "activations",
+        "logits",
+    )
 
     def parts(self) -> dict[str, int]:
         """The parts that are not empty."""
@@ -135,6 +146,8 @@ def estimate_memory(learner: Learner, shape: Shape, *, token_budget: int, refere
     model = learner.model
     trained = [p for p in model.parameters() if p.requires_grad]
     masters = sum(master.nbytes for master in learner.optimizer.masters.values())
+    state_bytes = learner.optimizer.bytes_per_parameter()
+    copied = model.base_model.parameters() if learner.algo.needs_critic else ()
     token_bytes = activation_bytes_per_token(learner, shape)
     step_tokens = shape.groups * (shape.prompt_tokens + shape.group_size * shape.completion_tokens)
     tokens = min(step_tokens, token_budget)
@@ -144,6 +157,7 @@ def estimate_memory(learner: Learner, shape: Shape, *, token_budget: int, refere
         optimiser=2 * sum(max(p.element_size(), 4 if masters else 0) * p.numel() for p in trained),
         master_weights=masters,
         reference=sum(p.nbytes for p in trained) if reference else 0,
+        critic=int(sum(p.nbytes + state_bytes * p.numel() for p in copied if p.requires_grad)),
         activations=int(token_bytes * tokens),
         logits=_logit_bytes(learner, shape, tokens),
         token_bytes=token_bytes,
@@ -262,9 +276,13 @@ class PeakMemory:
 
     On a CPU it is what the process grew by, on top of the tensors that the learner held before: code
     and caches of the process are not counted.
+
+    Args:
+        learner: whose memory it is.
+        beside: bytes that are held beside it, by a critic.
     """
 
-    def __init__(self, learner: Learner) -> None:
+    def __init__(self, learner: Learner, *, beside: int = 0) -> None:
         self.device = learner.model.device
         self.known = True
         if self.device.type == "cuda":
@@ -276,7 +294,7 @@ class PeakMemory:
                 Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
             except OSError:
                 self.known = False
-            self.held = held_bytes(learner)
+            self.held = held_bytes(learner) + beside
             self.before = _status("VmRSS")
 
     def read(self) -> int | None:

@@ -45,6 +45,14 @@ class PolicyOptimizer:
         max_grad_norm: float = 1.0,
         master_weights: MasterWeights = "float32",
     ) -> None:
+        self._settings: dict[str, Any] = {
+            "betas": betas,
+            "epsilon": epsilon,
+            "weight_decay": weight_decay,
+            "decay_on": decay_on,
+            "max_grad_norm": max_grad_norm,
+            "master_weights": master_weights,
+        }
         self.parameters: list[Tensor] = [p for p in model.parameters() if p.requires_grad]
         self.max_grad_norm = max_grad_norm
         self.masters: dict[int, Tensor] = {
@@ -67,6 +75,10 @@ class PolicyOptimizer:
             eps=epsilon,
             fused=all(p.device.type in FUSED for p in self.parameters),
         )
+
+    def like(self, model: torch.nn.Module) -> PolicyOptimizer:
+        """A new optimiser with the same settings, for another model."""
+        return PolicyOptimizer(model, **self._settings)
 
     def _stepped(self, index: int) -> Tensor:
         """What AdamW sees of a parameter: its master weights, or itself."""

@@ -6,7 +6,8 @@ killed at any moment leaves the last good one. Folder of a run:
     config.json  versions.json  metrics.jsonl  completions.jsonl  summary.json
     reference/step-N/       weights of the frozen policy of the KL term, if there is one, frozen after step N
     nonfinite/              tokens and numbers of a group whose loss or gradient was not finite
-    checkpoints/step-N/     weights and tokenizer in Hugging Face layout, and the trainer's state
+    checkpoints/step-N/     weights and tokenizer in Hugging Face layout, the critic's weights if there is
+                            one, and the trainer's state
     final/                  the trained model in Hugging Face layout
 """
 
@@ -196,6 +197,7 @@ def save_checkpoint(
     *,
     save_model: Callable[[Path], None],
     learner_state: dict[str, Any],
+    critic_state: dict[str, Any] | None,
     tracker_state: Mapping[str, np.ndarray[Any, Any]] | None,
     rollouts: Rollouts | None,
     line_files: list[Path],
@@ -207,6 +209,7 @@ def save_checkpoint(
         state: where the run stands; its `file_sizes` are set here.
         save_model: writes model and tokenizer into a folder.
         learner_state: the optimiser's.
+        critic_state: that of the critic's optimiser, if there is one.
         tracker_state: the pass rates of the baseline "tracker", if it is used.
         rollouts: sampled but not yet trained on, if the run stops in the middle of a step.
         line_files: metrics.jsonl and the like; flushed, and their sizes recorded.
@@ -222,6 +225,8 @@ def save_checkpoint(
     with atomic_folder(place) as folder:
         save_model(folder)
         saved = {"learner": learner_state, "random": random_states()}
+        if critic_state is not None:
+            saved["critic"] = critic_state
         if tracker_state is not None:
             saved["tracker"] = {name: torch.from_numpy(values) for name, values in tracker_state.items()}
         torch.save(saved, folder / "trainer.pt")
@@ -232,7 +237,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path) -> tuple[TrainerState, dict[str, Any], Rollouts | None]:
-    """Where the run stands, the states by name ("learner", "tracker") and pending rollouts.
+    """Where the run stands, the states by name ("learner", "critic", "tracker") and pending rollouts.
 
     Sets the global random states.
 

@@ -14,7 +14,7 @@ import tyro
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from grpo_rs.algo.aliases import is_alias
-from grpo_rs.algo.knobs import Algo
+from grpo_rs.algo.knobs import GROUP_BASELINES, Algo
 from grpo_rs.errors import ConfigError
 from grpo_rs.math import Extract
 from grpo_rs.section import Section
@@ -240,10 +240,10 @@ class Config(Section):
         Raises:
             ConfigError: naming them, and how to mend it.
         """
-        if self.rollout.group_size < 2:
+        if self.rollout.group_size < 2 and self.algo.baseline in GROUP_BASELINES:
             raise ConfigError(
-                "rollout.group_size is 1: GRPO compares answers to the same prompt, so set it to at "
-                "least 2 (8 is usual)"
+                f"rollout.group_size is 1: the baseline {self.algo.baseline!r} compares answers to the same "
+                "prompt, so set it to at least 2 (8 is usual), or take a preset with a critic"
             )
         if self.data.train is None and self.data.task is None:
             raise ConfigError(
@@ -257,11 +257,6 @@ class Config(Section):
             raise ConfigError("optim.warmup_steps and optim.warmup_ratio are both given: give one of them")
         if self.algo.transform == "distill" and self.model.teacher is None:
             raise ConfigError('algo.transform is "distill": name the teacher in model.teacher')
-        if self.algo.needs_critic:
-            raise ConfigError(
-                f'algo.preset "{self.algo.preset}" has a critic (baseline "critic"), which this trainer does '
-                "not have yet"
-            )
         if self.algo.transform == "process":
             raise ConfigError(
                 'algo.transform is "process": rewards of steps are not something that the rewards of a run '

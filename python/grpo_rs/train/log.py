@@ -67,6 +67,13 @@ METRICS = {
     "train/tokens": "their completion tokens, per epoch",
     "train/forward_tokens": "tokens fed to the model per epoch, prompts and padding included",
     "train/micro_batches": "forward passes with a gradient per epoch",
+    "critic/loss": "mean over tokens of max((v - R)^2, (v clipped around its old value - R)^2) / 2, last "
+    "epoch, mean over the critic's optimiser steps",
+    "critic/clip": "share of tokens with |v - old v| > value_clip, last epoch",
+    "critic/grad_norm": "L2 norm of the critic's gradient before clipping, last epoch, mean over its steps",
+    "critic/value": "mean value of a token before the update",
+    "critic/return": "mean return of a token, which its value should have been",
+    "critic/explained_variance": "1 - Var(return - value before the update) / Var(return), over tokens",
     "tokens/generated": "completion tokens sampled in the step",
     "tokens_per_s": "tokens/generated / time/step",
     "time/step": "wall seconds of the step, without evaluation and checkpoint",

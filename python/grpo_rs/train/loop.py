@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import torch
 from grpo_rs.algo.advantages import PassRateTracker, compute_advantages
 from grpo_rs.batch import Advantages, GroupState, Rollouts
 from grpo_rs.errors import ModelError
+from grpo_rs.learner.critic import Critic
 from grpo_rs.learner.memory import PeakMemory
 from grpo_rs.learner.nonfinite import NonFiniteError
 from grpo_rs.learner.reference import Reference
@@ -127,13 +129,21 @@ def train(
     metrics_file = LineFile(run.path / "metrics.jsonl", state.file_sizes.get("metrics.jsonl"))
     completions_file = LineFile(run.path / "completions.jsonl", state.file_sizes.get("completions.jsonl"))
 
+    critic: Critic | None = None
+
+    def save_models(folder: Path) -> None:
+        policy.save(folder)
+        if critic is not None:
+            critic.save(folder)
+
     def save(rollouts: Rollouts | None = None) -> None:
         with phases.measure("checkpoint"):
             save_checkpoint(
                 run,
                 state,
-                save_model=policy.save,
+                save_model=save_models,
                 learner_state=learner.state_dict(),
+                critic_state=None if critic is None else critic.state_dict(),
                 tracker_state=None if tracker is None else tracker.state_dict(),
                 rollouts=rollouts,
                 line_files=[metrics_file.path, completions_file.path],
@@ -195,10 +205,17 @@ def train(
             state.warmup = asdict(report)
         if config.algo.needs_reference:
             freeze_reference()
+        if config.algo.needs_critic:
+            critic = Critic(learner)
         state.accuracy_before = measure_accuracy(held_out).accuracy
         save()
     else:
         learner.load_state_dict(saved["learner"])
+        if config.algo.needs_critic:
+            assert checkpoint is not None
+            critic = Critic(learner)
+            critic.load(checkpoint)
+            critic.load_state_dict(saved["critic"])
         if tracker is not None:
             tracker.load_state_dict({name: value.numpy() for name, value in saved["tracker"].items()})
         if config.algo.needs_reference:
@@ -267,7 +284,8 @@ def train(
 
             # 4. Advantages; 5. one or more optimiser steps on the rows that teach.
             with phases.measure("update"):
-                advantages = compute_advantages(
+                advantages_of = partial(
+                    compute_advantages,
                     config.algo,
                     rollouts,
                     old_logprobs=old_logp,
@@ -277,10 +295,22 @@ def train(
                     teacher_logprobs=teacher_logp,
                     reward_weights=rewards.weights,
                 )
+                judged: dict[str, float] = {}
+                if critic is None:
+                    advantages = advantages_of()
+                else:
+                    advantages, judged = critic.learn(rollouts, advantages_of, lr=config.algo.critic_lr)
+                if state.step < config.algo.critic_warmup_steps:
+                    # The policy rests: it would follow a critic that knows nothing yet.
+                    advantages = replace(advantages, trainable=np.zeros_like(advantages.trainable))
                 if tracker is not None:
                     tracker.update(rollouts.prompt_index[rollouts.group_ids], scored.total)
                 lr = learning_rate(config.optim, state.step, config.run.steps)
-                peak = PeakMemory(learner) if state.memory is None else None
+                peak = (
+                    PeakMemory(learner, beside=0 if critic is None else critic.nbytes)
+                    if state.memory is None
+                    else None
+                )
                 try:
                     trained = learner.update(
                         rollouts,
@@ -291,6 +321,8 @@ def train(
                     )
                 except NonFiniteError as error:
                     raise stopped_by(error, batch, run, state.step + 1) from error
+                # Sampling, and a critic's update, need the room.
+                learner.optimizer.zero_grad()
             state.step += 1
             state.trained_tokens += int(trained["train/tokens"])
             if peak is not None and trained["train/tokens"]:
@@ -305,6 +337,7 @@ def train(
                 "epoch": state.position / order.size,
                 "lr": lr,
                 **step_metrics(rollouts, scored, advantages),
+                **judged,
                 **trained,
             }
             seconds = sum(phases.step.values())
