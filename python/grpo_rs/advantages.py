@@ -723,7 +723,7 @@ def whiten(values: FloatArray, moments: Moments, *, ddof: int = 1, epsilon: floa
     return (values - moments.mean) / (moments.std(ddof) + epsilon)
 
 
-def token_whiten(values: FloatArray, moments: Moments, *, epsilon: float = 1e-8) -> FloatArray:
+def token_whiten(values: FloatArray, moments: Moments, *, ddof: int = 1, epsilon: float = 1e-8) -> FloatArray:
     """(values - mean) / sqrt(variance + epsilon) over the batch's tokens; exactly 0 where all are equal.
 
     Long completions weigh more: for advantages of completions the moments are weighted by their lengths.
@@ -731,14 +731,15 @@ def token_whiten(values: FloatArray, moments: Moments, *, epsilon: float = 1e-8)
     Args:
         values: advantages.
         moments: of the batch's tokens.
-        epsilon: added to the variance, which is the unbiased one.
+        ddof: of the variance; 1 for the unbiased one.
+        epsilon: added to it.
 
     Source:
         REINFORCE++, arXiv 2501.03262, section 3.
     """
     if moments.constant:
         return np.zeros_like(values)
-    return (values - moments.mean) / math.sqrt(moments.variance(1) + epsilon)
+    return (values - moments.mean) / math.sqrt(moments.variance(ddof) + epsilon)
 
 
 def share_factor(counted: BoolArray, merge: Merge = lambda moments: moments) -> float:

@@ -16,6 +16,7 @@ from grpo_rs.algo.advantages import PassRateTracker, compute_advantages
 from grpo_rs.algo.knobs import Algo
 from grpo_rs.packing import balanced_partition, cut_micro_batches, fit_decreasing
 from grpo_rs.statistics import off_policy_metrics
+from pydantic import TypeAdapter
 
 # The knobs of an advantage at rest, so that no default has a say.
 AT_REST = {
@@ -87,6 +88,8 @@ def rollouts(lengths, group, rewards=None, components=None):
 
 
 def algo(**knobs):
+    for name, value in knobs.items():
+        TypeAdapter(Algo.model_fields[name].annotation).validate_python(value)
     return Algo().model_copy(update=AT_REST | knobs)
 
 
@@ -108,6 +111,8 @@ def compare(case, computed):
 @pytest.mark.parametrize("case", cases("adv"))
 def test_advantages(case):
     estimator = case["config"]["estimator"]
+    if "lengths" in case["inputs"]:
+        case["inputs"].setdefault("group", [0] * len(case["inputs"]["lengths"]))
     with reading(case, but={"estimator"}) as (config, inputs):
         compare(case, ESTIMATORS[estimator](config, inputs))
 
@@ -128,7 +133,9 @@ def zero_variance(config):
 
 def scale_knobs(config, default):
     """The knobs of `scale`, `ddof` and `eps`."""
-    scale = {"group": "group_std"}.get(name := config.get("scale", default), name)
+    scale = {"group": "group_std", "batch": "batch_reward_std"}.get(
+        name := config.get("scale", default), name
+    )
     if scale == "leave_one_out_std":
         assert config["skip_if_zero_std"] is True
     knobs = {"scale": scale, "zero_variance": zero_variance(config), "std_ddof": config.get("ddof", 1)}
@@ -177,7 +184,7 @@ def per_reward(config, inputs):
     final = {"sequence_batch_zscore_ddof1": "sequence", "token_whiten": "token"}[config["final"]]
     knobs = {"transform": "per_reward", "per_reward_final": final, "baseline": "group_mean"}
     found = compute_advantages(
-        algo(**knobs, scale="group_std", std_ddof=1, std_epsilon=config["eps"]),
+        algo(**knobs, scale="group_std", std_ddof=config.get("ddof", 1), std_epsilon=config["eps"]),
         table,
         reward_weights=dict(zip(names, config["weights"], strict=True)),
     )
@@ -189,17 +196,16 @@ def best_of_k(transform, **knobs):
         table = rollouts(inputs["lengths"], inputs["group"], inputs["rewards"])
         more = {"pass_k": config["k"]} if "k" in config else {}
         if "eps" in config:
-            more |= {"std_epsilon": config["eps"], "std_ddof": config["ddof"]}
+            more |= {"std_epsilon": config["eps"], "std_ddof": config.get("ddof", 1)}
         return {"advantages": compute_advantages(algo(transform=transform, **knobs, **more), table).values}
 
     return compute
 
 
 def process(config, inputs):
-    group = inputs.get("group", [0] * len(inputs["lengths"]))
     steps = adv.StepRewards.from_rows(inputs["step_rewards"], inputs["step_end_index_0based_inclusive"])
     knobs = {"scale": "group_std", "std_ddof": config["ddof"], "std_epsilon": config["eps"]}
-    table = rollouts(inputs["lengths"], group)
+    table = rollouts(inputs["lengths"], inputs["group"])
     found = compute_advantages(algo(transform="process", **knobs), table, step_rewards=steps)
     return {"advantages": found.token_values}
 

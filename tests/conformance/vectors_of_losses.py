@@ -9,7 +9,8 @@ from pydantic import TypeAdapter
 
 
 def flat(rows):
-    return torch.tensor([value for row in rows for value in row], dtype=torch.float64)
+    """The numbers of ragged rows end to end; a row without numbers may be null."""
+    return torch.tensor([value for row in rows for value in row or ()], dtype=torch.float64)
 
 
 # ---- config ------------------------------------------------------------------------------------------------
@@ -50,7 +51,8 @@ def algo_of(config):
     """
     knobs = dict(AT_REST)
     for key, value in config.items():
-        knobs |= _translate(key, value, config)
+        # A null is a knob at rest.
+        knobs |= {} if value is None else _translate(key, value, config)
     for knob, value in knobs.items():
         TypeAdapter(Algo.model_fields[knob].annotation).validate_python(value)
     return Algo().model_copy(update=knobs)
@@ -65,7 +67,10 @@ def _translate(key, value, config):
         return {RENAMED[key]: value}
     match key:
         case "ratio":
-            return {"anchor": "self"} if value == "none" else {"ratio": value}
+            if value != "none":
+                return {"ratio": value}
+            assert config["gate"] == "reinforce", config["gate"]
+            return {}
         case "gate":
             return {"gate": GATES.get(value, value)}
         case "loss":
@@ -151,12 +156,12 @@ TENSORS = {
 def token_batch(algo, inputs, logp_T=None):
     """The inputs of a vector as a batch; `logp_T` in place of its log-probabilities."""
     lengths_N = np.array(inputs["lengths"])
-    group_N = np.array(inputs.get("group", np.zeros(len(lengths_N), int)))
+    group_N = np.array(inputs.get("group") or [0] * len(lengths_N))
     row_N = torch.tensor(lengths_N)
     weight_N = token_weights_N(algo, lengths_N, group_N)
-    optional = {field: flat(inputs[key]) for key, field in TENSORS.items() if key in inputs}
-    if "failures" in inputs:
-        optional["failed_N"] = torch.tensor(inputs["failures"])
+    optional = {field: flat(inputs[key]) for key, field in TENSORS.items() if inputs.get(key)}
+    if inputs.get("failures"):
+        optional["failed_N"] = torch.tensor(inputs["failures"]).bool()
     return TokenBatch(
         logp_T=flat(inputs["logprobs"]).requires_grad_() if logp_T is None else logp_T,
         advantage_T=torch.tensor(inputs["advantages"], dtype=torch.float64).repeat_interleave(row_N),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from grpo_rs.algo.aggregate import token_weights_N
+from grpo_rs.algo.gates import kl_cov_penalised_T
 from grpo_rs.algo.kl import importance_weighted_T, k2_T, k3_straight_T, k3_T, kl_T
 from grpo_rs.algo.knobs import Algo
 from grpo_rs.algo.objective import TokenBatch, policy_loss
@@ -616,6 +617,32 @@ def test_tokens_without_weight_are_absent(knobs):
 
 
 @ALL
+def test_a_token_without_weight_inside_a_completion_is_absent(knobs):
+    """A tool's output: no part of the completion's length, mean, ranking or first token."""
+    algo, step = algo_of(**knobs), random_step(5)
+    if algo.fipo_decay is not None:  # whose discount counts every token; this one does not discount
+        algo = algo.model_copy(update={"fipo_decay": 1e15})
+    loss, gradient, _ = loss_and_gradient(algo, step)
+    weight_N = weights_of(algo, step, limit=9)
+    holes = {0: [0, 2], 2: [4], 5: [2]}  # before which tokens of which rows
+
+    def with_holes(name):
+        rows = getattr(step, name)
+        return [np.insert(row, holes.get(n, []), np.nan) for n, row in enumerate(rows)]
+
+    per_token = ("logp", "old", "rollout", "ref", "entropy")
+    longer = replace(step, **{name: with_holes(name) for name in per_token})
+    live_T = torch.tensor(np.concatenate(longer.logp)).isfinite()
+    weight_T = torch.tensor(weight_N).repeat_interleave(torch.tensor([len(row) for row in longer.logp]))
+    batch = batch_of(longer, weight_N, weight_T=weight_T * live_T)
+    out = policy_loss(algo, batch)
+    out.loss.backward()
+    np.testing.assert_allclose(out.loss.item(), loss, **CLOSE)
+    np.testing.assert_allclose(batch.logp_T.grad[live_T], gradient, **CLOSE)
+    assert (batch.logp_T.grad[~live_T] == 0).all()
+
+
+@ALL
 def test_single_precision_is_close(knobs):
     algo, step = algo_of(**knobs), random_step(6)
     loss, gradient, _ = loss_and_gradient(algo, step)
@@ -735,6 +762,23 @@ def test_tensors_of_other_lengths_are_an_error():
     step = random_step(0)
     with pytest.raises(InputError, match=r"old_logp_T has shape \(3,\), logp_T \(22,\)"):
         batch_of(step, np.ones(6), old_logp_T=torch.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"failed_N": torch.tensor([True])}, "failed_N has 1 entries for 6 completions"),
+        ({"group_N": torch.arange(5)}, "group_N has 5 entries for 6 completions"),
+        ({"failed_N": torch.ones(6, dtype=torch.int64)}, "failed_N is torch.int64: give booleans"),
+        ({"truncated_N": torch.zeros(6)}, "truncated_N is torch.float32: give booleans"),
+        ({"row_T": torch.arange(22).flip(0)}, "never fall"),
+        ({"row_T": torch.zeros(22)}, "must be int64"),
+        ({"logp_T": torch.zeros(22, dtype=torch.bfloat16)}, "bfloat16: ratios need .* float32"),
+    ],
+)
+def test_a_batch_of_the_wrong_kind_is_an_error(fields, message):
+    with pytest.raises(InputError, match=message):
+        batch_of(random_step(0), np.ones(6), **fields)
 
 
 # ---- Single parts ------------------------------------------------------------------------------------------
@@ -860,7 +904,7 @@ def test_dropped_tokens_leave_the_denominators_if_asked(aggregate):
 @pytest.mark.parametrize("aggregate", ["token_mean", "seq_mean_token_mean", "prompt_mean"])
 def test_a_step_whose_dropped_tokens_leave_the_denominators(aggregate):
     """A first pass says what is kept; with weights from that the loss is a mean over the kept tokens."""
-    knobs = KNOBS["icepop"] | {"aggregate": aggregate, "gate": "reinforce"}
+    knobs = KNOBS["icepop"] | {"aggregate": aggregate, "gate": "reinforce", "kl": "k2", "kl_beta": 0.3}
     algo, step = algo_of(**knobs, masked_in_denominator=False), random_step(0)
     lengths = [len(row) for row in step.logp]
     kept_T = policy_loss(algo, batch_of(step, np.ones(6))).metrics["kept"]
@@ -870,7 +914,8 @@ def test_a_step_whose_dropped_tokens_leave_the_denominators(aggregate):
 
     kept = [part.numpy() for part in kept_T.split(lengths)]
     ratio = [np.exp(step.old[i] - step.rollout[i]) for i in range(6)]
-    rows = [(-ratio[i] * step.advantage[i] * step.logp[i])[kept[i]] for i in range(6)]
+    kl = [0.3 * (step.logp[i] - step.ref[i]) ** 2 / 2 for i in range(6)]
+    rows = [(-ratio[i] * step.advantage[i] * step.logp[i] + kl[i])[kept[i]] for i in range(6)]
     by_group = [np.concatenate(rows[:3]), np.concatenate(rows[3:])]
     expected = {
         "token_mean": np.concatenate(rows).mean(),
@@ -885,6 +930,27 @@ def test_the_constant_has_to_come_from_somewhere():
     with pytest.raises(InputError, match="aggregate_length"):
         token_weights_N(algo, np.array([3]), np.array([0]))
     np.testing.assert_allclose(token_weights_N(algo, np.array([3]), np.array([0]), limit=8), [1 / 8])
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        (([3, 2], [0]), "group_N has 1 entries for 2 completions"),
+        (([3.0, 2.0], [0, 0]), "give whole numbers"),
+    ],
+)
+def test_weights_of_arrays_of_the_wrong_kind_are_an_error(arrays, message):
+    with pytest.raises(InputError, match=message):
+        token_weights_N(algo_of(), *map(np.array, arrays))
+    left = algo_of(masked_in_denominator=False)
+    with pytest.raises(InputError, match="kept_N has 1 entries for 2 completions"):
+        token_weights_N(left, np.array([3, 2]), np.array([0, 0]), kept_N=np.array([1]))
+
+
+def test_of_equal_covariances_the_first_is_penalised():
+    covariance_T = torch.tensor([1.0, 2.0, 2.0, 2.0, 2.0, 0.0], dtype=torch.float64)
+    penalised_T = kl_cov_penalised_T(covariance_T, torch.ones(6, dtype=torch.bool), 0.4)
+    assert penalised_T.tolist() == [False, True, True, False, False, False]
 
 
 def test_kept_counts_what_every_mask_leaves():

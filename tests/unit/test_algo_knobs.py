@@ -124,6 +124,8 @@ REFUSED = [
     ({"preset": "geo_mask", "correction_stat": "tv"}, "mean of ratios"),
     ({"preset": "openrlhf_token_tv", "correction_min": 0.01}, "distance"),
     ({"preset": "tis", "correction_token_weight": True}, "sequence or geometric"),
+    ({"preset": "seq_tis", "correction_token_weight": True}, "needs correction = mask"),
+    ({"preset": "tis", "correction_stat": "tv"}, "cuts the ratio at its bounds"),
     ({"preset": "vespo", "correction": "mask", "correction_level": "sequence"}, "token by token"),
     ({"preset": "real", "correction": "mask"}, "whole completions"),
     ({"preset": "real", "entropy_top": 0.2}, "whole completions"),
@@ -181,6 +183,7 @@ def test_reasons_are_sentences_without_holes():
         {"preset": "gspo_token", "transform": "distill"},
         {"preset": "ppo", "kl": "k1", "kl_beta": 0.001, "kl_in": "reward"},
         {"preset": "rloo", "kl_beta": 0.0},
+        {"preset": "maxrl", "std_epsilon": 1e-6},  # added to the mean that it divides by
         {"preset": "tis", "correction": "none"},
     ],
 )
@@ -203,7 +206,9 @@ IDLE = [
     ("dapo", {"kl": "k2"}, "kl_beta > 0"),
     ("dapo", {"reference_every": 10}, "kl_beta > 0"),
     ("dapo", {"fipo_clip": 0.1}, "fipo_decay"),
-    ("dr_grpo", {"std_epsilon": 1e-4}, "a scale with a standard deviation"),
+    ("dr_grpo", {"std_epsilon": 1e-4}, "a scale with a divisor"),
+    ("maxrl", {"std_ddof": 0}, "a scale with a standard deviation"),
+    ("otb", {"std_ddof": 0}, "a scale with a standard deviation"),
     ("dapo", {"masked_in_denominator": False}, "a mask"),
     ("real", {"aggregate": "token_mean"}, "mean over groups"),
 ]

@@ -25,6 +25,9 @@ def algo(**knobs):
     return Algo().model_copy(update={"scale": "none"} | knobs)
 
 
+IN_REWARD = {"baseline": "leave_one_out", "kl": "k1", "kl_in": "reward", "kl_beta": 0.1}
+
+
 @pytest.mark.parametrize(
     ("knobs", "given", "message"),
     [
@@ -43,7 +46,16 @@ def algo(**knobs):
         ({"baseline": "critic"}, {"values": np.zeros(3)}, "values has 3 entries, but 8 are needed"),
         ({}, {"mask": np.ones(3, bool)}, "mask has 3 entries for 8 tokens"),
         ({"transform": "distill"}, {"teacher_logprobs": np.zeros(3)}, "3 entries for 8 tokens"),
-        ({"transform": "distill"}, {"teacher_logprobs": np.full(8, -np.inf)}, "is not finite"),
+        ({"transform": "distill"}, {"teacher_logprobs": np.full(8, -np.inf)}, "teacher_logprobs of 8 tokens"),
+        (
+            {"transform": "distill"},
+            {"teacher_logprobs": np.zeros(8), "old_logprobs": np.full(8, np.nan)},
+            "old_logprobs of 8 tokens is infinite or not a number",
+        ),
+        (IN_REWARD, {"ref_logprobs": np.full(8, np.nan)}, "ref_logprobs of 8 tokens is infinite or not"),
+        (IN_REWARD, {"ref_logprobs": np.zeros(7)}, "ref_logprobs has 7 entries for 8 tokens"),
+        (IN_REWARD, {"ref_logprobs": np.zeros(7), "old_logprobs": np.zeros(7)}, "7 entries for 8 tokens"),
+        ({}, {"mask": np.ones(8, int)}, "mask are int64: give booleans"),
         (
             {"transform": "process"},
             {"step_rewards": StepRewards.from_rows([[1.0], [1.0], [], []], [[1], [1], [], []])},
@@ -61,11 +73,44 @@ def test_unscored_rollouts_are_an_error_but_for_distillation():
         compute_advantages(algo(), rollouts(rewards=None))
     table = rollouts(rewards=None)
     teacher = np.linspace(-1.0, -0.1, 8)
-    result = compute_advantages(algo(transform="distill", distill_coef=2.0), table, teacher_logprobs=teacher)
+    distil = {"transform": "distill", "distill_coef": 2.0}
+    with pytest.raises(g.InputError, match=r"needs rollouts\.rewards"):  # and not without the outcome
+        compute_advantages(algo(**distil), table, teacher_logprobs=teacher)
+    result = compute_advantages(algo(**distil, outcome_coef=0.0), table, teacher_logprobs=teacher)
     np.testing.assert_allclose(result.token_values, 2.0 * (teacher + 0.5))
     assert result.trainable.all()
     np.testing.assert_allclose(result.values[0], result.token_values[0])
     np.testing.assert_allclose(result.values[1], result.token_values[1:3].mean())
+
+
+def test_every_knob_of_a_divisor_reaches_it():
+    """Twice an epsilon far above the spread halves what is divided by it; ddof makes the spread another."""
+    given = {"square_sums": np.linspace(0.1, 0.5, 8), "old_logprobs": np.full(8, -0.7)}
+    table = rollouts()
+
+    def values(**knobs):
+        return compute_advantages(algo(**knobs), table, **given).values
+
+    def at(epsilon, **knobs):
+        return values(std_epsilon=epsilon, **knobs)
+
+    for knobs in ({"scale": "group_std"}, {"scale": "group_mean"}, {"scale": "batch_advantage_std"}):
+        np.testing.assert_allclose(at(1e9, **knobs), 2 * at(2e9, **knobs), rtol=1e-6)
+    assert not np.allclose(at(0.0, baseline="optimal_token"), at(1.0, baseline="optimal_token"))
+    centred = values(scale="token_whiten", std_epsilon=0.0, std_ddof=0)
+    np.testing.assert_allclose(
+        centred, values(scale="token_whiten", std_epsilon=0.0) * np.sqrt(3 / 2), rtol=1e-12
+    )
+
+
+def test_masked_tokens_of_rewarded_steps_have_no_advantage():
+    steps = StepRewards.from_rows([[1.0], [0.0, 0.5], [1.0], [0.0]], [[0], [0, 1], [2], [1]])
+    mask = np.array([True, True, False, True, True, False, True, True])
+    given = {"step_rewards": steps, "mask": mask}
+    found = compute_advantages(algo(transform="process"), rollouts(), **given)
+    free = compute_advantages(algo(transform="process"), rollouts(), step_rewards=steps)
+    np.testing.assert_array_equal(found.token_values, np.where(mask, free.token_values, 0.0))
+    assert found.values[1] == free.token_values[1]
 
 
 def test_a_prompt_whose_reward_is_unknown_is_not_shaped_either():

@@ -43,7 +43,7 @@ from grpo_rs.advantages import (
     with_token_values,
 )
 from grpo_rs.algo.knobs import Algo
-from grpo_rs.arrays import BoolArray, FloatArray, IntArray, floats, integers
+from grpo_rs.arrays import BoolArray, FloatArray, IntArray, flags, floats, integers
 from grpo_rs.batch import Rollouts
 from grpo_rs.errors import InputError
 from grpo_rs.statistics import Moments
@@ -181,17 +181,19 @@ def compute_advantages(
         merge: this rank's moments to those of the whole batch; called by every rank the same number of times.
 
     Raises:
-        InputError: something that the knobs need is missing; the message names it.
+        InputError: something that the knobs need is missing, of another length, or not finite; the message
+            names it.
     """
     step = _Step(algo, rollouts, mask, merge)
-    kl = _reward_kl(algo, rollouts, old_logprobs, ref_logprobs)
+    kl = _reward_kl(step, old_logprobs, ref_logprobs)
     if algo.transform == "distill":
         teacher = _needed(teacher_logprobs, "teacher_logprobs", 'transform = "distill"')
         return _distilled(step, kl, teacher, old_logprobs, greedy_rewards, tracker)
     if algo.transform == "process":
         steps = _needed(step_rewards, "step_rewards", 'transform = "process"')
         offsets, ids = rollouts.completions.offsets, rollouts.group_ids
-        return _scaled(step, process_advantages(steps, offsets, ids, scale=_std(algo), **step.group), None)
+        found = process_advantages(steps, offsets, ids, scale=_std(algo), **step.group)
+        return _scaled(step, step.with_tokens(found, found.per_token(rollouts.completions.lengths)), None)
     if algo.transform == "per_reward":
         return _per_reward(step, reward_weights or {})
     if algo.baseline == "critic":
@@ -206,12 +208,12 @@ class _Step:
     """What every path needs: the knobs, the table, and which tokens count."""
 
     def __init__(self, algo: Algo, rollouts: Rollouts, mask: BoolArray | None, merge: Merge) -> None:
+        if mask is not None:
+            mask = flags("mask", mask)
+            _check_tokens(rollouts, "mask", mask)
         self.algo, self.rollouts, self.mask, self.merge = algo, rollouts, mask, merge
         self.offsets, self.ids = rollouts.completions.offsets, rollouts.group_ids
-        tokens = len(rollouts.completions.flat)
-        if mask is not None and len(mask) != tokens:
-            raise InputError(f"mask has {len(mask)} entries for {tokens} tokens: give one per token")
-        self.chosen_T = np.ones(tokens, np.bool_) if mask is None else mask
+        self.chosen_T = np.ones(len(rollouts.completions.flat), np.bool_) if mask is None else mask
         self.lengths_N = sequence_sums(self.chosen_T.astype(np.float64), self.offsets).astype(np.int64)
         self.row_T = np.repeat(np.arange(len(rollouts)), rollouts.completions.lengths)
         self.group: dict[str, Any] = {
@@ -224,6 +226,19 @@ class _Step:
     @property
     def rewards(self) -> FloatArray:
         return _needed(self.rollouts.rewards, "rollouts.rewards", "an advantage from outcomes")
+
+    def chosen_logprobs(self, name: str, logprobs: FloatArray) -> FloatArray:
+        """Log-probabilities of the tokens that the policy chose, finite; 0 at the others."""
+        logprobs_T = floats(name, logprobs)
+        _check_tokens(self.rollouts, name, logprobs_T)
+        chosen_T: FloatArray = np.where(self.chosen_T, logprobs_T, 0.0)
+        broken = int((~np.isfinite(chosen_T)).sum())
+        if broken:
+            raise InputError(
+                f"{name} of {broken} tokens is infinite or not a number: score with the sampler's "
+                "temperature and its set of allowed tokens, or mask these tokens"
+            )
+        return chosen_T
 
     def with_tokens(self, advantages: Advantages, token_values: FloatArray) -> Advantages:
         """Advantages of tokens; 0 on masked ones and on rows that are not trained on."""
@@ -350,6 +365,7 @@ def _optimal_token(
         square_sums,
         step.offsets,
         step.ids,
+        epsilon=step.algo.std_epsilon,
         zero_variance=step.algo.zero_variance,
     )
     return _scaled(step, found, step.rewards)
@@ -379,7 +395,7 @@ def _per_reward(step: _Step, weights: Mapping[str, float]) -> Advantages:
         final = whiten(found.values, moments, ddof=algo.std_ddof, epsilon=algo.std_epsilon)
     else:
         moments = step.merge(Moments.of(found.values[used], step.lengths_N[used].astype(np.float64)))
-        final = token_whiten(found.values, moments, epsilon=WHITEN_EPSILON)
+        final = token_whiten(found.values, moments, ddof=algo.std_ddof, epsilon=WHITEN_EPSILON)
     return replace(found, values=np.where(used, final, 0.0))
 
 
@@ -397,16 +413,9 @@ def _distilled(
         on-policy distillation; MiMo-V2-Flash, arXiv 2601.02780.
     """
     algo, rollouts = step.algo, step.rollouts
-    student_T = _sampled_logprobs(rollouts, old_logprobs)
-    teacher_T = floats("teacher_logprobs", teacher_logprobs)
-    if len(teacher_T) != len(student_T):
-        raise InputError(f"teacher_logprobs has {len(teacher_T)} entries for {len(student_T)} tokens")
-    if not np.isfinite(teacher_T[step.chosen_T]).all():
-        raise InputError(
-            "a log-probability of the teacher is not finite: leave its completion out, or mask it"
-        )
-    gap_T = np.where(step.chosen_T, teacher_T - student_T, 0.0)
-    if algo.outcome_coef and rollouts.rewards is not None:
+    student_T = step.chosen_logprobs("old_logprobs", _sampled_logprobs(rollouts, old_logprobs))
+    gap_T = step.chosen_logprobs("teacher_logprobs", teacher_logprobs) - student_T
+    if algo.outcome_coef:
         outcome = _scaled(step, *_outcome(step, kl, greedy_rewards, tracker))
         outcome_T = outcome.per_token(rollouts.completions.lengths)
     else:
@@ -433,7 +442,7 @@ def _scaled(step: _Step, found: Advantages, rewards: FloatArray | None) -> Advan
             return _map(step, found, lambda x: whiten(x, moments, **step.std))
         case "token_whiten":
             moments = step.merge(_token_moments(step, found))
-            return _map(step, found, lambda x: token_whiten(x, moments, epsilon=algo.std_epsilon))
+            return _map(step, found, lambda x: token_whiten(x, moments, **step.std))
         case "live_share":
             scored = _needed(rewards, "rollouts.rewards", 'scale = "live_share"')
             factor = share_factor(live_rows(found, step.ids)[~np.isnan(scored)], step.merge)
@@ -469,21 +478,32 @@ def _ungrouped(step: _Step) -> Advantages:
 
 
 def _reward_kl(
-    algo: Algo, rollouts: Rollouts, old_logprobs: FloatArray | None, ref_logprobs: FloatArray | None
+    step: _Step, old_logprobs: FloatArray | None, ref_logprobs: FloatArray | None
 ) -> FloatArray | None:
     """The KL of every token, if it is part of the reward."""
+    algo = step.algo
     if algo.kl_in != "reward" or algo.kl == "none" or algo.kl_beta == 0.0:
         return None
     reference = _needed(ref_logprobs, "ref_logprobs", 'kl_in = "reward"')
     # Straight-through k3 has the value of k3; a reward has no gradient.
     estimator: Literal["k1", "k2", "k3", "abs"] = "k3" if algo.kl == "k3_straight" else algo.kl
-    return kl_estimate(_sampled_logprobs(rollouts, old_logprobs), reference, estimator)
+    return kl_estimate(
+        step.chosen_logprobs("old_logprobs", _sampled_logprobs(step.rollouts, old_logprobs)),
+        step.chosen_logprobs("ref_logprobs", reference),
+        estimator,
+    )
 
 
 def _sampled_logprobs(rollouts: Rollouts, old_logprobs: FloatArray | None) -> FloatArray:
     if old_logprobs is None:
         return floats("sampler_logprobs", rollouts.sampler_logprobs)
     return floats("old_logprobs", old_logprobs)
+
+
+def _check_tokens(rollouts: Rollouts, name: str, array: npt.NDArray[Any]) -> None:
+    tokens = len(rollouts.completions.flat)
+    if len(array) != tokens:
+        raise InputError(f"{name} has {len(array)} entries for {tokens} tokens: give one per token")
 
 
 def _greedy(step: _Step, greedy_rewards: Sequence[float] | FloatArray | None) -> FloatArray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from grpo_rs.algo.knobs import Algo
-from grpo_rs.batch import FloatArray, IntArray
+from grpo_rs.arrays import FloatArray, IntArray, integers
 from grpo_rs.errors import InputError
 
 
@@ -50,12 +50,19 @@ def token_weights_N(
         float64 (N,), the weight of each token of row n; 0 for a row without tokens.
 
     Raises:
-        InputError: no constant for "constant", or no `kept_N` where it is needed.
+        InputError: no constant for "constant", no `kept_N` where it is needed, lengths differ, or a number is
+            not whole.
     """
+    lengths_N, group_N = integers("lengths_N", lengths_N), integers("group_N", group_N)
     if not algo.masked_in_denominator:
         if kept_N is None:
             raise InputError("masked_in_denominator=False needs kept_N, the tokens that no mask drops")
+        kept_N = integers("kept_N", kept_N)
+        if len(kept_N) != len(lengths_N):
+            raise InputError(f"kept_N has {len(kept_N)} entries for {len(lengths_N)} completions")
         lengths_N = kept_N
+    if len(group_N) != len(lengths_N):
+        raise InputError(f"group_N has {len(group_N)} entries for {len(lengths_N)} completions")
     filled_N = lengths_N > 0
     return np.where(filled_N, 1.0 / _denominator_N(algo, lengths_N, group_N, limit), 0.0)
 

@@ -269,21 +269,21 @@ def clip_cov_dropped_T(
     chosen_C = (candidate_T & (covariance_T > low) & (covariance_T < high)).nonzero()[:, 0]
     quota = max(int(share * num_live), 1)
     if len(chosen_C) > quota:
-        chosen_C = chosen_C[covariance_T[chosen_C].argsort()]
+        chosen_C = chosen_C[covariance_T[chosen_C].argsort(stable=True)]
         chosen_C = chosen_C[torch.arange(quota, device=chosen_C.device) * len(chosen_C) // quota]
     return torch.zeros_like(candidate_T).index_fill(0, chosen_C, True)
 
 
 def kl_cov_penalised_T(covariance_T: Tensor, live_T: Tensor, share: float) -> Tensor:
-    """The share of the live tokens with the highest covariance, at least one, bool (T,).
+    """The share of the live tokens with the highest covariance, at least one, bool (T,). Of equals the first.
 
     Source:
         KL-Cov, arXiv 2505.22617.
     """
     num_live = int(live_T.sum())
     quota = min(max(int(share * num_live), 1), num_live)
-    top_C = covariance_T.masked_fill(~live_T, -torch.inf).topk(quota).indices
-    return torch.zeros_like(live_T).index_fill(0, top_C, True)
+    order_T = covariance_T.masked_fill(~live_T, -torch.inf).argsort(descending=True, stable=True)
+    return torch.zeros_like(live_T).index_fill(0, order_T[:quota], True)
 
 
 def kl_cov_T(log_ratio_T: Tensor, advantage_T: Tensor, penalised_T: Tensor, coef: float) -> Tensor:
@@ -316,7 +316,7 @@ def real_T(
     groups_P, group_T = torch.unique(group_T, return_inverse=True)
     score_T = completions.mean_T(log_ratio_T).clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO) / tau
     # One term per completion: that of its first token.
-    first_T = completions.position_T() == 0
+    first_T = completions.first_T()
     bad_T, good_T = first_T & (advantage_T < 0), first_T & (advantage_T > 0)
     loss_P = _log_one_plus_sum_P(score_T, bad_T, group_T, len(groups_P))
     loss_P = loss_P + _log_one_plus_sum_P(-score_T, good_T, group_T, len(groups_P))

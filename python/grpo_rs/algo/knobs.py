@@ -98,7 +98,8 @@ class Algo(Section):
     std_ddof: Annotated[int, Field(ge=0, le=1)] = 1
     """Delta degrees of freedom of every standard deviation: 1 (TRL, verl) or 0."""
     std_epsilon: NonNegative = 1e-6
-    """Added to a standard deviation before dividing by it ("token_whiten": to the variance)."""
+    """Added to a divisor: a standard deviation, the variance ("token_whiten"), the group's mean
+    ("group_mean"), the sum of weights (baseline "optimal_token")."""
     transform: Transform = "none"
     """Another reading of the rewards before or in place of baseline and scale."""
     pass_k: PositiveInt = 4
@@ -226,7 +227,8 @@ class Algo(Section):
     aggregate_length: PositiveInt | None = None
     """The constant of "constant" (Dr. GRPO); none takes the length limit of a completion."""
     masked_in_denominator: bool = True
-    """Tokens that a mask or a correction drops still count in the denominators (TRL, AReaL); verl: not."""
+    """Tokens that a mask or a correction drops still count in the denominators, and keep their KL (TRL,
+    AReaL); or they leave the step altogether (verl)."""
 
     # ---- KL, entropy, imitation ----------------------------------------------------------------------------
     kl: Literal["none", "k1", "k2", "k3", "k3_straight", "abs"] = "none"
@@ -592,11 +594,16 @@ def _uses() -> dict[str, Use]:
         "correction", "truncate", "mask", "reject",
     )  # fmt: skip
     add("aggregate_length", "aggregate", "constant")
-    uses["std_ddof"] = uses["std_epsilon"] = Use(
-        lambda algo: "std" in algo.scale or "whiten" in algo.scale or algo.transform == "per_reward"
-        or algo.baseline == "optimal_token",
+    uses["std_ddof"] = Use(
+        lambda algo: "std" in algo.scale or "whiten" in algo.scale or algo.transform == "per_reward",
         "a scale with a standard deviation, or transform = per_reward",
         ("scale", "transform"),
+    )
+    uses["std_epsilon"] = Use(
+        lambda algo: uses["std_ddof"].acts(algo) or algo.scale == "group_mean"
+        or algo.baseline == "optimal_token",
+        "a scale with a divisor, transform = per_reward, or baseline = optimal_token",
+        ("baseline", "scale", "transform"),
     )  # fmt: skip
     for name in ("clip_low", "clip_high"):
         uses[name] = Use(
@@ -730,9 +737,14 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         lambda algo: algo.correction_token_weight
-        and (algo.correction == "reject" or algo.correction_level == "token") and algo.correction != "none",
+        and (algo.correction != "mask" or algo.correction_level == "token") and algo.correction != "none",
         "correction_token_weight keeps the tokens' own weights where a whole completion is admitted: it "
-        "needs correction = mask or truncate, and correction_level = sequence or geometric",
+        "needs correction = mask, and correction_level = sequence or geometric",
+    ),
+    Rule(
+        lambda algo: algo.correction == "truncate" and algo.correction_stat != "ratio",
+        "correction = truncate cuts the ratio at its bounds, and correction_stat = {correction_stat} is a "
+        "distance: set correction = mask or reject, or correction_stat = ratio",
     ),
     Rule(
         lambda algo: algo.gate == "vespo" and algo.correction in ("truncate", "mask")

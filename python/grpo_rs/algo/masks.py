@@ -66,7 +66,8 @@ def failed_top_entropy_T(
         FlashREINFORCE (NVIDIA, 2026).
     """
     # Two stable sorts: by entropy, then by completion.
-    order_T = entropy_T.detach().argsort(descending=True, stable=True)
+    ranked_T = entropy_T.detach().masked_fill(~completions.live_T, -math.inf)
+    order_T = ranked_T.argsort(descending=True, stable=True)
     order_T = order_T[completions.row_T[order_T].argsort(stable=True)]
     rank_T = torch.empty_like(order_T)
     rank_T[order_T] = completions.position_T()

@@ -5,7 +5,7 @@
 
 Weights come from `grpo_rs.algo.aggregate`, the multiplier from `correction` and `masks`, the gate from
 `gates`, the KL from `kl`. Only the gate is multiplied: a token that a mask or a correction drops from the
-policy term keeps its KL. Shapes: T = completion tokens, end to end; N = completions.
+policy term keeps its KL, unless `masked_in_denominator` is off and it leaves the step. Shapes: T = completion tokens, end to end; N = completions.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ class TokenBatch:
     Attributes:
         logp_T: float (T,), log-probabilities under the policy; differentiated.
         advantage_T: float (T,), advantages.
-        weight_T: float (T,), from `token_weights_N`; tokens of weight 0 are absent from everything.
+        weight_T: float (T,), from `token_weights_N`; tokens of weight 0 are absent from every sum, mean,
+            length and ranking.
         row_T: int64 (T,), each token's completion, 0..N-1, ascending.
         old_logp_T: float (T,), under the policy before the update.
         rollout_logp_T: float (T,), under the sampler.
@@ -43,6 +44,10 @@ class TokenBatch:
         group_N: int64 (N,), each completion's group, any integers; groups are whole where `real` needs them.
         failed_N: bool (N,), completions that did not solve their task.
         truncated_N: bool (N,), completions cut off at the length limit.
+
+    Raises:
+        InputError: shapes differ, rows are out of order, a flag is not bool, or log-probabilities are in half
+            precision.
     """
 
     logp_T: Tensor
@@ -65,6 +70,19 @@ class TokenBatch:
                     f"{field.name} has shape {tuple(value.shape)}, logp_T {tuple(self.logp_T.shape)}: "
                     "every one of them holds one number per token"
                 )
+        if self.logp_T.dtype not in (torch.float32, torch.float64):
+            raise InputError(f"logp_T is {self.logp_T.dtype}: ratios need log-probabilities in float32")
+        if self.row_T.dtype != torch.int64 or (self.row_T.diff() < 0).any():
+            raise InputError("row_T must be int64 and never fall: the tokens of a completion stand together")
+        num_rows = int(self.row_T[-1]) + 1 if len(self.row_T) else 0
+        for name in ("group_N", "failed_N", "truncated_N"):
+            value = getattr(self, name)
+            if value is None:
+                continue
+            if len(value) < num_rows:
+                raise InputError(f"{name} has {len(value)} entries for {num_rows} completions: give one each")
+            if name != "group_N" and value.dtype != torch.bool:
+                raise InputError(f"{name} is {value.dtype}: give booleans")
 
 
 @dataclass(frozen=True)
@@ -124,7 +142,9 @@ def policy_loss(algo: Algo, batch: TokenBatch) -> PolicyLoss:
         loss_T = loss_T - algo.nll_coef * tokens.logp_T * ~tokens.flag_T("failed_N", "nll_coef")
     if batch.entropy_T is not None:
         metrics["entropy"] = batch.entropy_T.detach()
-    return PolicyLoss((batch.weight_T.masked_fill(~tokens.live_T, 0.0) * loss_T).sum(), metrics)
+    # A token that leaves the denominators leaves with all of its terms, as in verl.
+    counted_T = tokens.live_T if algo.masked_in_denominator else kept_T
+    return PolicyLoss((batch.weight_T.masked_fill(~counted_T, 0.0) * loss_T).sum(), metrics)
 
 
 class _Tokens:
@@ -141,10 +161,10 @@ class _Tokens:
 
     def __init__(self, algo: Algo, batch: TokenBatch) -> None:
         self._batch = batch
-        self.completions = Completions(batch.row_T, _num_completions(batch))
         self.live_T = batch.weight_T != 0
         if algo.overlong_filter:
             self.live_T = self.live_T & ~self.flag_T("truncated_N", "overlong_filter")
+        self.completions = Completions(batch.row_T, _num_completions(batch), self.live_T)
         self.logp_T = batch.logp_T.masked_fill(~self.live_T, 0.0)
         self.advantage_T = batch.advantage_T.masked_fill(~self.live_T, 0.0)
         self.anchor_T = self._anchor_T(algo)

@@ -626,7 +626,7 @@ ALGORITHMS: dict[str, Preset] = {
     "maxrl": Preset(
         "MaxRL: centred rewards over their mean, which weighs hard prompts up.",
         "2602.02710",
-        {**STANDARD, "scale": "group_mean", **clipped(0.2, 0.28), **TOKENS},
+        {**STANDARD, "scale": "group_mean", "std_epsilon": 0.0, **clipped(0.2, 0.28), **TOKENS},
         outside="Rewards that are not negative.",
     ),
     "passk_max": Preset(
