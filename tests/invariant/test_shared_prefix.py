@@ -1,7 +1,7 @@
 """The packed, shared-prefix forward pass is the model, family by family.
 
-The reference knows none of the learner's code: the untouched model with its eager attention, one completion at
-a time and unpadded, its own logits, log_softmax over all of them.
+The reference knows none of the learner's code: the untouched model with its eager attention, one completion
+at a time and unpadded, its own logits, log_softmax over all of them.
 """
 
 import numpy as np
@@ -9,9 +9,10 @@ import pytest
 import torch
 from grpo_rs import Rollouts, Tokens
 from grpo_rs.errors import InputError, ModelError
-from grpo_rs.learner import attention
+from grpo_rs.learner import activations, attention
+from grpo_rs.learner.activations import Activations
 from grpo_rs.learner.layout import micro_batches
-from grpo_rs.learner.logprobs import completion_logprobs_T
+from grpo_rs.learner.logprobs import completion_hidden_TD, completion_logprobs_T
 from grpo_rs.learner.probe import probe_layout
 from transformers import AutoModelForCausalLM
 from transformers import models as families
@@ -56,7 +57,7 @@ FAMILIES = {
         {"head_dim": 8, "final_logit_softcapping": 3.0, "sliding_window": 5, "attention_dropout": 0.0},
     ),
 }
-# Lengths of prompts, and of completions by group: ragged, single tokens, a group of one, a longest prompt, and
+# Lengths of prompts, and of completions by group: ragged, single tokens, a group of one, a long prompt, and
 # one group above the size up to which groups are batched under a mask.
 PROMPTS = [5, 1, 12, 3, 90]
 COMPLETIONS = [
@@ -120,12 +121,20 @@ def reference(family, dtype, temperature=0.8):
     return torch.cat(logps), total, {name: p.grad for name, p in model.named_parameters()}
 
 
-def packed(model, token_budget=10_000, chunk_tokens=1 << 20, temperature=0.8, layout="shared_prefix"):
+def packed(
+    model, token_budget=10_000, chunk_tokens=1 << 20, temperature=0.8, layout="shared_prefix", lean=False
+):
     table, weights = rollouts(), coefficients()
     model.zero_grad()
     logp_all, total = None, 0.0
     for batch in micro_batches(table, range(len(table)), token_budget=token_budget, layout=layout):
-        logp_T, _ = completion_logprobs_T(model, batch, temperature=temperature, chunk_tokens=chunk_tokens)
+        logp_T, _ = completion_logprobs_T(
+            model,
+            batch,
+            temperature=temperature,
+            chunk_tokens=chunk_tokens,
+            activations=Activations(recompute=lean),
+        )
         loss = (logp_T * weights[batch.flat_T].to(logp_T)).sum()
         loss.backward()
         total += float(loss.detach())
@@ -165,7 +174,7 @@ def test_float64_equals_the_plain_forward(family, wide_norms):
 
 @pytest.fixture
 def wide_norms(monkeypatch):
-    """Norms, rotations and softmax round to float32 in these models; here they stay in float64, on both sides."""
+    """Norms, rotations and softmax round to float32 in these models; here, on both sides, they do not."""
     to, softmax = torch.Tensor.to, torch.nn.functional.softmax
 
     def wide(self, *arguments, **keywords):
@@ -177,7 +186,7 @@ def wide_norms(monkeypatch):
 
     monkeypatch.setattr(torch.Tensor, "to", wide)
     monkeypatch.setattr(torch.Tensor, "float", lambda self: wide(self, torch.float32))
-    monkeypatch.setattr(torch.nn.functional, "softmax", lambda x, dim, dtype=None: softmax(x, dim))  # noqa: ARG005
+    monkeypatch.setattr(torch.nn.functional, "softmax", lambda x, dim, dtype=None: softmax(x, dim))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -201,6 +210,33 @@ def test_gradient_checkpointing_replays_the_packed_row(family):
     assert_equal(packed(model.train()), reference(family, torch.float32), 1e-5)
 
 
+@pytest.mark.parametrize("family", ["llama", "qwen3", "gemma3"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_activations_computed_again_are_the_same_bits(family, dtype):
+    kept, again = packed(build(family, dtype)), packed(build(family, dtype), lean=True)
+    assert all(torch.equal(kept[2][name], gradient) for name, gradient in again[2].items())
+
+
+def test_fewer_activations_are_kept():
+    def kept(recompute):
+        model = build("llama", torch.float32)
+        (batch,) = micro_batches(rollouts(), range(12), token_budget=10_000, layout="shared_prefix")
+        stored = []
+        pack = activations.Activations._pack
+
+        def count(self, saved):
+            packed = pack(self, saved)
+            stored.append(saved.numel() if isinstance(packed, torch.Tensor) else 0)
+            return packed
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(activations.Activations, "_pack", count)
+            completion_hidden_TD(model, batch, activations=Activations(recompute=recompute))
+        return sum(stored)
+
+    assert kept(True) < 0.7 * kept(False)
+
+
 @pytest.mark.parametrize("family", ["mistral", "gemma3"])
 def test_the_one_mask_route_is_the_same(family, monkeypatch):
     """What other devices than the CPU fall back to."""
@@ -222,15 +258,15 @@ def brute_force(batch, window):
     """Token by token: the same group, the prompt or one's own completion, not later, not too far back."""
     owner = {}
     for number, group in enumerate(batch.plan.groups):
-        owner |= {token: (number, None) for token in range(group.begin, group.split)}
+        owner |= dict.fromkeys(range(group.begin, group.split), (number, None))
         for completion, (begin, end) in enumerate(group.completions()):
-            owner |= {token: (number, completion) for token in range(begin, end)}
+            owner |= dict.fromkeys(range(begin, end), (number, completion))
     position = batch.position_ids_BL[0].tolist()
     visible = torch.zeros(len(position), len(position), dtype=torch.bool)
     for q, (group, completion) in owner.items():
         for k, (other, part) in owner.items():
             distance = position[q] - position[k]
-            near = 0 <= distance and (window is None or distance < window)
+            near = distance >= 0 and (window is None or distance < window)
             visible[q, k] = group == other and part in (None, completion) and near
     return visible
 

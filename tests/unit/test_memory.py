@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 from grpo_rs.algo.presets import preset
-from grpo_rs.learner import memory
+from grpo_rs.learner import logprobs, memory
+from grpo_rs.learner.attention import forward_arguments, use_shared_prefix
 from grpo_rs.learner.layout import micro_batches
 from grpo_rs.learner.learner import Learner
 from grpo_rs.learner.lora import adapters_off, causal_lm, is_adapted
@@ -54,16 +55,22 @@ def test_activations_are_what_autograd_keeps():
     rollouts = SHAPE.of_tokens(1024).rollouts(16)
     (batch,) = micro_batches(rollouts, range(len(rollouts)), token_budget=1 << 30, layout="shared_prefix")
     kept = {}
+    use_shared_prefix(found.model)
 
     def note(tensor):
         kept[tensor.untyped_storage().data_ptr()] = tensor
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
-        logp, _ = memory.completion_logprobs_T(found.model, batch, temperature=1.0, chunk_tokens=64)
+        hidden = found.model.base_model(
+            input_ids=batch.input_ids_BL,
+            position_ids=batch.position_ids_BL,
+            use_cache=False,
+            **forward_arguments(batch.plan, batch.input_ids_BL.device),
+        ).last_hidden_state
     parameters = {p.data_ptr() for p in found.model.parameters()}
     size = sum(t.untyped_storage().nbytes() for key, t in kept.items() if key not in parameters)
-    assert logp.requires_grad
+    assert hidden.requires_grad
     assert per_token * batch.input_ids_BL.numel() == pytest.approx(size, rel=0.6)
     assert per_token * batch.input_ids_BL.numel() > size
 
@@ -99,7 +106,7 @@ def test_the_probe_leaves_everything_as_it_was(monkeypatch):
     assert all(torch.equal(before[name], value) for name, value in found.model.state_dict().items())
     assert all(p.grad is None for p in found.model.parameters())
     assert not found.optimizer.adamw.state
-    inner = memory.completion_logprobs_T
+    inner = logprobs.completion_logprobs_T
 
     def exhausted(network, batch, **arguments):
         if batch.input_ids_BL.numel() > 128:

@@ -5,7 +5,8 @@
 
 Weights come from `grpo_rs.algo.aggregate`, the multiplier from `correction` and `masks`, the gate from
 `gates`, the KL from `kl`. Only the gate is multiplied: a token that a mask or a correction drops from the
-policy term keeps its KL, unless `masked_in_denominator` is off and it leaves the step. Shapes: T = completion tokens, end to end; N = completions.
+policy term keeps its KL, unless `masked_in_denominator` is off: then it leaves the step.
+Shapes: T = completion tokens, end to end; N = completions.
 """
 
 from __future__ import annotations

@@ -10,10 +10,10 @@ Three routes compute the same thing:
 
 - CPU: every piece (a prompt, the completions of a group on their prompt, each completion on itself) is one
   call of the flash kernel, and the two pieces of a query are merged by their log-sum-exp, as in blockwise
-  attention (Liu & Abbeel, arXiv:2310.01889). No key is copied for a completion and no score outside the pieces
-  is computed. Backward gives each piece the merged output and log-sum-exp, which makes its gradient exact, and
-  keeps nothing but query, key, value, output and log-sum-exp. Small groups, where a call costs more than the
-  scores it spares, are batched under a mask instead.
+  attention (Liu & Abbeel, arXiv:2310.01889). No key is copied for a completion and no score outside the
+  pieces is computed. Backward gives each piece the merged output and log-sum-exp, which makes its gradient
+  exact, and keeps nothing but query, key, value, output and log-sum-exp. Small groups, where a call costs
+  more than the scores it spares, are batched under a mask instead.
 - CUDA: flex attention with a block mask (never run on a GPU so far).
 - elsewhere: SDPA with one mask over the row.
 
@@ -88,7 +88,8 @@ class AttentionPlan:
             distance = position_L[query] - position_L[key]
             mine = (completion_L[key] == -1) | (completion_L[key] == completion_L[query])
             near = distance >= 0 if window is None else (distance >= 0) & (distance < window)
-            return (group_L[query] == group_L[key]) & mine & near
+            seen: Tensor = (group_L[query] == group_L[key]) & mine & near
+            return seen
 
         return sees
 
@@ -134,7 +135,7 @@ def why_not_shared_prefix(model: PreTrainedModel) -> str | None:
         return "its code does not use transformers' attention interface"
     former = model.config._attn_implementation
     if former not in ALL_ATTENTION_FUNCTIONS:
-        return f"its attention implementation is {former!r}, the model's own: only 'sdpa' and the like take plans"
+        return f"its attention implementation is {former!r}, the model's own code: 'sdpa' would do"
     return None
 
 
@@ -156,7 +157,8 @@ def use_shared_prefix(model: PreTrainedModel) -> None:
 
 def without_adapters(model: PreTrainedModel) -> PreTrainedModel:
     """The transformers model inside a peft model, its adapters included; any other model as it is."""
-    return model.get_base_model() if hasattr(model, "get_base_model") else model
+    inner: PreTrainedModel = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
+    return inner
 
 
 @cache
@@ -268,7 +270,7 @@ def piecewise_attention(
     window: int | None,
 ) -> Tensor:
     """(1, L, H, K) by the CPU's flash kernel, piece by piece; no more memory than plain attention keeps."""
-    out: Tensor = _Piecewise.apply(query_1HLK, key_1JLK, value_1JLK, plan, scale, window)  # type: ignore[no-untyped-call]
+    out: Tensor = _Piecewise.apply(query_1HLK, key_1JLK, value_1JLK, plan, scale, window)
     return out
 
 
@@ -333,7 +335,8 @@ def _reduced(grad_1HLK: Tensor, like_1JLK: Tensor) -> Tensor:
     heads = like_1JLK.shape[1]
     if grad_1HLK.shape[1] == heads:
         return grad_1HLK
-    return grad_1HLK.transpose(1, 2).unflatten(2, (heads, -1)).sum(3).transpose(1, 2)
+    reduced: Tensor = grad_1HLK.transpose(1, 2).unflatten(2, (heads, -1)).sum(3).transpose(1, 2)
+    return reduced
 
 
 @dataclass(frozen=True)
@@ -386,7 +389,8 @@ class _Batch:
     mask_B1MM: Tensor
 
     def _gather(self, x_1HL: Tensor) -> Tensor:
-        return x_1HL[0].transpose(0, 1)[self.index_BM].transpose(1, 2)
+        gathered: Tensor = x_1HL[0].transpose(0, 1)[self.index_BM].transpose(1, 2)
+        return gathered
 
     def forward(self, inputs: Tensors, scale: float) -> Tensors:
         query, key, value = (self._gather(t) for t in inputs)

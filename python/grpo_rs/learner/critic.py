@@ -24,6 +24,7 @@ from transformers import PreTrainedModel
 from grpo_rs.algo.value import bounded_value_T, explained_variance, value_loss_T
 from grpo_rs.batch import Advantages, FloatArray, IntArray, Rollouts
 from grpo_rs.errors import CheckpointError, InputError, ModelError
+from grpo_rs.learner.activations import Activations
 from grpo_rs.learner.layout import MicroBatch
 from grpo_rs.learner.learner import Learner, optimiser_windows
 from grpo_rs.learner.logprobs import completion_hidden_TD
@@ -37,12 +38,20 @@ class ValueModel(torch.nn.Module):
     Args:
         backbone: the transformer below the language-model head; owned, not copied.
         bounds: see `bounded_value_T`; None for the plain linear head.
+        recompute_cheap: see `Activations`.
     """
 
-    def __init__(self, backbone: PreTrainedModel, bounds: tuple[float, float] | None = None) -> None:
+    def __init__(
+        self,
+        backbone: PreTrainedModel,
+        bounds: tuple[float, float] | None = None,
+        *,
+        recompute_cheap: bool = False,
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.bounds = bounds
+        self.recompute_cheap = recompute_cheap
         # At least float32: values of bfloat16 have steps of 1/128 where the advantages are decided.
         dtype = torch.promote_types(backbone.dtype, torch.float32)
         width = backbone.config.get_text_config().hidden_size
@@ -53,7 +62,8 @@ class ValueModel(torch.nn.Module):
 
     def forward(self, batch: MicroBatch) -> Tensor:
         """The value before each completion token, float32 (T,), or the backbone's float64."""
-        hidden_TD = completion_hidden_TD(self.backbone, batch)
+        activations = Activations(recompute=self.recompute_cheap)
+        hidden_TD = completion_hidden_TD(self.backbone, batch, activations=activations)
         score_T: Tensor = self.head(hidden_TD.to(self.head.weight.dtype))[:, 0]
         return score_T if self.bounds is None else bounded_value_T(score_T, *self.bounds)
 
@@ -84,7 +94,9 @@ class Critic:
     def __init__(self, learner: Learner) -> None:
         self.learner = learner
         self.algo = learner.algo
-        self.model = ValueModel(_own_backbone(learner.model), self.algo.value_bounds)
+        self.model = ValueModel(
+            _own_backbone(learner.model), self.algo.value_bounds, recompute_cheap=learner.recompute_cheap
+        )
         self.model.train(learner.model.training)
         self.optimizer = learner.optimizer.like(self.model)
 

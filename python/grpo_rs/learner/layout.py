@@ -2,9 +2,9 @@
 
 Two layouts give the same log-probabilities:
 
-- `shared_prefix`: a micro-batch is one row without padding: a group's prompt once, then its completions end to
-  end, then the next group. Positions continue from the prompt in each completion, and the attention plan lets
-  a completion see its prompt and itself alone.
+- `shared_prefix`: a micro-batch is one row without padding: a group's prompt once, then its completions end
+  to end, then the next group. Positions continue from the prompt in each completion, and the attention plan
+  lets a completion see its prompt and itself alone.
 - `padded`: one row a completion, prompt included, padded to the longest. For models whose attention does not
   take a plan.
 
@@ -15,15 +15,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from grpo_rs.batch import IntArray, Rollouts, pack_rows
+from grpo_rs.batch import IntArray, Rollouts
 from grpo_rs.errors import InputError
 from grpo_rs.learner.attention import AttentionPlan, PackedGroup
+from grpo_rs.packing import cut_micro_batches, pack_rows
+
+PAIR_COST = 1 / 6000
+"""Work of a pair of tokens in attention, over that of a token in the weights: 1 / (6 hidden sizes)."""
 
 Layout = Literal["shared_prefix", "padded"]
 
@@ -54,7 +58,9 @@ class MicroBatch:
 
     def to(self, device: torch.device) -> MicroBatch:
         """The same micro-batch on another device."""
-        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        moved: dict[str, Any] = {
+            name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)
+        }
         return replace(self, **moved)
 
 
@@ -72,8 +78,9 @@ def micro_batches(
 ) -> list[MicroBatch]:
     """Lays out the chosen rows in micro-batches of at most `token_budget` tokens, padding included.
 
-    A group whose completions exceed the budget is cut into parts of nearly equal length, each with the prompt;
-    a single completion longer than the budget gets a micro-batch to itself. Empty completions are left out.
+    A group whose completions exceed the budget is cut into parts of nearly equal length, each with the
+    prompt; a single completion longer than the budget gets a micro-batch to itself. Empty completions are
+    left out.
 
     Raises:
         InputError: a prompt is empty: there is no state that predicts the first token of its completions.
@@ -82,9 +89,10 @@ def micro_batches(
     alone = [[part] for part in parts if part.length > token_budget]
     fitting = [part for part in parts if part.length <= token_budget]
     lengths = [part.length for part in fitting]
-    bins = (
-        _first_fit(lengths, token_budget) if layout == "shared_prefix" else pack_rows(lengths, token_budget)
-    )
+    if layout == "shared_prefix":
+        bins = cut_micro_batches(lengths, [_cost(rollouts, part) for part in fitting], token_budget)
+    else:
+        bins = pack_rows(lengths, token_budget)
     build = _shared_prefix if layout == "shared_prefix" else _padded
     return [build(rollouts, members) for members in [*alone, *([fitting[i] for i in bin] for bin in bins)]]
 
@@ -126,20 +134,11 @@ def _even_parts(lengths: list[int], budget: int) -> list[list[int]]:
     return [[index] for index in range(len(lengths))]
 
 
-def _first_fit(lengths: list[int], budget: int) -> list[list[int]]:
-    """Indices in bins of at most `budget`, longest first into the first bin with room."""
-    bins: list[list[int]] = []
-    room: list[int] = []
-    for index in sorted(range(len(lengths)), key=lambda i: -lengths[i]):
-        for place, free in enumerate(room):
-            if lengths[index] <= free:
-                bins[place].append(index)
-                room[place] -= lengths[index]
-                break
-        else:
-            bins.append([index])
-            room.append(budget - lengths[index])
-    return bins
+def _cost(rollouts: Rollouts, part: _Sequence) -> float:
+    """The work of a part: its tokens, and the pairs of tokens that attention looks at."""
+    prompt = len(part.prompt)
+    fed = rollouts.completions.lengths[part.rows].astype(np.float64) - 1
+    return part.length + PAIR_COST * (prompt**2 / 2 + float((fed * (prompt + fed / 2)).sum()))
 
 
 class _Ragged:
@@ -159,10 +158,12 @@ class _Ragged:
         self.row.append(np.full(end - begin, row, np.int64))
         self.flat.append(np.arange(begin, end, dtype=np.int64))
 
-    def tensors(self) -> tuple[Tensor, ...]:
-        return tuple(
-            torch.from_numpy(np.concatenate(p)) for p in (self.state, self.target, self.row, self.flat)
+    def tensors(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        state, target, row, flat = (
+            torch.from_numpy(np.concatenate(parts))
+            for parts in (self.state, self.target, self.row, self.flat)
         )
+        return state, target, row, flat
 
 
 def _shared_prefix(rollouts: Rollouts, sequences: list[_Sequence]) -> MicroBatch:

@@ -21,6 +21,7 @@ from grpo_rs.algo.knobs import Algo
 from grpo_rs.algo.objective import PolicyLoss, TokenBatch, policy_loss
 from grpo_rs.batch import Advantages, BoolArray, FloatArray, IntArray, Rollouts
 from grpo_rs.errors import InputError, ModelError
+from grpo_rs.learner.activations import Activations
 from grpo_rs.learner.layout import Layout, MicroBatch, micro_batches
 from grpo_rs.learner.logprobs import completion_logprobs_T
 from grpo_rs.learner.lora import causal_lm
@@ -49,6 +50,7 @@ class Learner:
         head_float32: run the head in float32 whatever the model's number type.
         betas, epsilon, weight_decay, decay_on, max_grad_norm, master_weights: see `PolicyOptimizer`.
         gradient_checkpointing: recompute activations in the backward pass, to save memory.
+        recompute_cheap: recompute only those that cost no matrix product; see `Activations`.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Learner:
         max_grad_norm: float = 1.0,
         master_weights: MasterWeights = "float32",
         gradient_checkpointing: bool = False,
+        recompute_cheap: bool = False,
     ) -> None:
         self.model = causal_lm(model)
         self.algo = algo
@@ -79,6 +82,7 @@ class Learner:
         self.logprob_chunk_tokens = logprob_chunk_tokens
         self.head_float32 = head_float32
         self.gradient_checkpointing = gradient_checkpointing
+        self.recompute_cheap = recompute_cheap
         disable_dropout(self.model)
         if gradient_checkpointing:
             self.model.activation_checkpointing_enable({"use_reentrant": False})
@@ -397,6 +401,7 @@ class Learner:
             chunk_tokens=self.logprob_chunk_tokens,
             head_float32=self.head_float32,
             entropy_gradient=self.algo.needs_entropy_gradient,
+            activations=Activations(recompute=self.recompute_cheap),
         )
 
     def fitting(self, work: Callable[[], ResultT], rollouts: Rollouts, rows: IntArray) -> ResultT:

@@ -17,6 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from grpo_rs.errors import ModelError
+from grpo_rs.learner.activations import Activations
 from grpo_rs.learner.attention import forward_arguments, use_shared_prefix, without_adapters
 from grpo_rs.learner.layout import MicroBatch
 
@@ -38,24 +39,26 @@ def completion_logprobs_T(
     chunk_tokens: int,
     head_float32: bool = False,
     entropy_gradient: bool = False,
+    activations: Activations | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Log-probability of each completion token, and the entropy of the distribution it came from.
 
     Args:
-        model: a causal language model whose logits are its output embeddings' of the last hidden state, perhaps
-            soft-capped; `probe_layout` checks that.
+        model: a causal language model whose logits are its output embeddings' of the last hidden state,
+            perhaps soft-capped; `probe_layout` checks that.
         batch: the layout, on the model's device.
         temperature: divides the logits, as in the sampler. Entropy and log-probabilities include it.
         chunk_tokens: most tokens per pass through the head; see `head_logprobs`.
         head_float32: the head's product in float32, whatever the model's number type.
         entropy_gradient: entropies are differentiable too, for an entropy bonus.
+        activations: see `completion_hidden_TD`.
 
     Returns:
         Two (T,) tensors, float32 or the model's float64: log-probabilities (differentiable) and entropies in
         nats (detached unless `entropy_gradient`).
     """
     return head_logprobs(
-        completion_hidden_TD(model, batch),
+        completion_hidden_TD(model, batch, activations=activations),
         model.get_output_embeddings(),
         batch.target_T,
         temperature=temperature,
@@ -66,25 +69,29 @@ def completion_logprobs_T(
     )
 
 
-def completion_hidden_TD(model: PreTrainedModel, batch: MicroBatch) -> Tensor:
+def completion_hidden_TD(
+    model: PreTrainedModel, batch: MicroBatch, *, activations: Activations | None = None
+) -> Tensor:
     """The last hidden state that predicts each completion token, (T, D), differentiable.
 
     Args:
         model: a causal language model, or any model with such a `base_model` (a value head, say).
         batch: the layout, on the model's device.
+        activations: what becomes of them until the backward pass; by default all are kept.
     """
     if batch.plan is None:
         arguments: dict[str, Any] = {"attention_mask": batch.padding_mask_BL}
     else:
         use_shared_prefix(model)
         arguments = forward_arguments(batch.plan, batch.input_ids_BL.device)
-    hidden_BLD = (
-        without_adapters(model)
-        .base_model(
-            input_ids=batch.input_ids_BL, position_ids=batch.position_ids_BL, use_cache=False, **arguments
+    with activations or Activations():
+        hidden_BLD: Tensor = (
+            without_adapters(model)
+            .base_model(
+                input_ids=batch.input_ids_BL, position_ids=batch.position_ids_BL, use_cache=False, **arguments
+            )
+            .last_hidden_state
         )
-        .last_hidden_state
-    )
     return hidden_BLD.flatten(0, 1).index_select(0, batch.state_T)
 
 
@@ -100,11 +107,11 @@ def head_logprobs(
     softcap: float | None = None,
     keep_TV: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Log softmax(softcap(W h + b) / temperature)[target], and the entropy of that distribution.
+    """The logarithm of softmax(softcap(W h + b) / temperature)[target], and that distribution's entropy.
 
-    Forward and backward go through the tokens in chunks of at most `chunk_tokens` tokens and `LOGIT_BYTES` bytes
-    of logits. The backward pass computes a chunk's logits again, except for the last chunk's, which are kept
-    from the forward pass: with one chunk nothing is computed twice.
+    Forward and backward go through the tokens in chunks of at most `chunk_tokens` tokens and `LOGIT_BYTES`
+    bytes of logits. The backward pass computes a chunk's logits again, except for the last chunk's, which are
+    kept from the forward pass: with one chunk nothing is computed twice.
 
     Args:
         hidden_TD: hidden states that predict the targets.
@@ -122,10 +129,10 @@ def head_logprobs(
         Two (T,) tensors in float32, or float64 for float64 hidden states: log-probabilities, and entropies in
         nats.
     """
-    if type(head).forward is not torch.nn.Linear.forward:
+    if not isinstance(head, torch.nn.Linear) or type(head).forward is not torch.nn.Linear.forward:
         raise ModelError(
-            f"the language-model head is a {type(head).__name__}, not a plain linear layer, so its logits cannot "
-            "be computed in chunks: leave it out of the adapter's target modules"
+            f"the language-model head is a {type(head).__name__}, not a plain linear layer, so its logits "
+            "cannot be computed in chunks: leave it out of the adapter's target modules"
         )
     weight, bias = head.weight, head.bias
     product = _wide(hidden_TD.dtype) if head_float32 else hidden_TD.dtype
@@ -134,7 +141,7 @@ def head_logprobs(
     options = _Options(
         temperature, max(1, -(-len(hidden_TD) // chunks)), head_float32, entropy_gradient, softcap, keep_TV
     )
-    logp_T, entropy_T = _HeadLogprobs.apply(hidden_TD, weight, bias, target_T, options)  # type: ignore[no-untyped-call]
+    logp_T, entropy_T = _HeadLogprobs.apply(hidden_TD, weight, bias, target_T, options)
     return logp_T, entropy_T
 
 
@@ -279,7 +286,7 @@ def _operands(
 
 
 def _product(hidden_CD: Tensor, weight_VD: Tensor, bias_V: Tensor | None, out_CV: Tensor) -> None:
-    """Hidden @ weight^T + bias, into a buffer that all chunks share."""
+    """Computes hidden @ weight^T + bias into a buffer that all chunks share."""
     out_CV = out_CV[: len(hidden_CD)]
     torch.mm(hidden_CD, weight_VD.mT, out=out_CV)
     if bias_V is not None:
@@ -287,7 +294,7 @@ def _product(hidden_CD: Tensor, weight_VD: Tensor, bias_V: Tensor | None, out_CV
 
 
 def _blocks(chunk: slice, logits_CV: Tensor) -> Iterator[tuple[slice, slice]]:
-    """A chunk in blocks of rows, counted in the step and in the chunk: several passes over each from cache."""
+    """A chunk in blocks of rows, counted in the step and in the chunk: passes over a block stay in cache."""
     size = chunk.stop - chunk.start
     step = size if logits_CV.device.type != "cpu" else max(1, BLOCK_BYTES // (4 * logits_CV.shape[1]))
     for begin in range(0, size, step):

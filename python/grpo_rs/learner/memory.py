@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from grpo_rs.batch import Rollouts, Tokens
+from grpo_rs.learner.activations import Activations, Packed
 from grpo_rs.learner.layout import MicroBatch, micro_batches
-from grpo_rs.learner.logprobs import LOGIT_BYTES, completion_logprobs_T
+from grpo_rs.learner.logprobs import LOGIT_BYTES, completion_hidden_TD
 
 if TYPE_CHECKING:
     from grpo_rs.learner.learner import Learner
@@ -205,27 +206,28 @@ def activation_bytes_per_token(learner: Learner, shape: Shape) -> float:
 
 
 def saved_bytes(learner: Learner, batch: MicroBatch) -> int:
-    """Bytes that autograd keeps of a forward pass, without parameters and the head's logits."""
-    own = {p.untyped_storage().data_ptr() for p in learner.model.parameters()}
-    kept: dict[int, int] = {}
-    alive: list[Tensor] = []  # or a freed storage's address would be counted for another's
+    """Bytes that autograd keeps of a forward pass below the head, without parameters."""
+    counting = _Counting(learner)
+    hidden_TD = completion_hidden_TD(learner.model, batch, activations=counting)
+    del hidden_TD
+    return sum(counting.kept.values())
 
-    def count(tensor: Tensor) -> Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-            alive.append(tensor.detach())
-        return tensor
 
-    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        logp_T, _ = completion_logprobs_T(
-            learner.model,
-            batch,
-            temperature=1.0,
-            chunk_tokens=learner.logprob_chunk_tokens,
-        )
-    del logp_T
-    return sum(kept.values())
+class _Counting(Activations):
+    """Keeps what the learner's forward passes keep, and the size of each storage once."""
+
+    def __init__(self, learner: Learner) -> None:
+        super().__init__(recompute=learner.recompute_cheap)
+        self.kept: dict[int, int] = {}
+        self._parameters = {p.untyped_storage().data_ptr() for p in learner.model.parameters()}
+        self._alive: list[Tensor] = []  # or a freed storage's address would be counted for another's
+
+    def _pack(self, saved: Tensor) -> Packed:
+        packed = super()._pack(saved)
+        if isinstance(packed, Tensor) and packed.untyped_storage().data_ptr() not in self._parameters:
+            self.kept[packed.untyped_storage().data_ptr()] = packed.untyped_storage().nbytes()
+            self._alive.append(packed)
+        return packed
 
 
 def choose_token_budget(learner: Learner, shape: Shape, *, reference: bool, free: int | None) -> int:

@@ -68,8 +68,8 @@ def probe_layout(model: PreTrainedModel, prompt: Sequence[int], *, wanted: Layou
             reasons[layout] = f"its log-probabilities differ by {gaps[layout]:.2g} nats"
     found = "; ".join(f"{layout}: {reason}" for layout, reason in reasons.items())
     raise ModelError(
-        f"{type(model).__name__} cannot be trained: the log-probabilities of the learner are not the model's own "
-        f"({found}). Its logits are probably more than its output embeddings of the last hidden state"
+        f"{type(model).__name__} cannot be trained: the log-probabilities of the learner are not the model's "
+        f"own ({found}). Its logits are probably more than its output embeddings of the last hidden state"
     )
 
 

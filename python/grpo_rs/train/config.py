@@ -155,6 +155,8 @@ class LearnerConfig(Section):
     """Run the language-model head in float32 whatever `model.dtype` is."""
     gradient_checkpointing: tyro.conf.FlagConversionOff[bool] = False
     """Recompute activations in the backward pass: less memory, about a third more time."""
+    recompute_cheap: tyro.conf.FlagConversionOff[bool] = False
+    """Recompute only activations that cost no matrix product: half of them, for some percent of time."""
 
 
 class WarmupConfig(Section):

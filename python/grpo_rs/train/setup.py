@@ -120,6 +120,7 @@ def prepare(config: Config, checkpoint: Path | None = None) -> Setup:
         max_grad_norm=config.optim.max_grad_norm,
         master_weights=config.optim.master_weights,
         gradient_checkpointing=config.learner.gradient_checkpointing,
+        recompute_cheap=config.learner.recompute_cheap,
     )
     teacher = None
     if config.model.teacher is not None:
