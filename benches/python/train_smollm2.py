@@ -169,7 +169,7 @@ def accuracies(setup: Any, config: Any) -> dict[str, float]:
     return {
         name: evaluate(
             setup.policy, sampler, problems, max_new_tokens=config.rollout.max_new_tokens, batch_size=64,
-            extract=config.rewards.extract,
+            verifier=setup.verifier,
         ).accuracy
         for name, problems in (("held_out", setup.problems.held_out), ("trained", setup.problems.train))
     }  # fmt: skip

@@ -8,7 +8,8 @@ for memory, and the fastest setting is the one to beat. Ours runs with a
 token budget of 2048, which cuts the longest row of the table into three micro-batches.
 
 Each measurement is a process of its own and the sides take turns. Time is CPU seconds of the process, the
-median over turns: other work on the machine stretches wall time, not this. Memory is the peak of the
+median over turns: other work on the machine stretches wall time, not this. By default a process has one
+thread, since threads that wait for each other count as work. Memory is the peak of the
 resident set above the loaded model and everything imported, gradients included. Lengths that are "ragged"
 are drawn uniformly from 8 to --completion with a fixed seed, and padded by TRL to the longest drawn.
 Prints a table and, as the last line, a JSON object with the ratios (ours / TRL).
@@ -83,6 +84,7 @@ def main() -> None:
     parser.add_argument("--sides", nargs="+", choices=tuple(SIDES), default=["trl", "ours"])
     parser.add_argument("--turns", type=int, default=3, help="processes of each side")
     parser.add_argument("--repeats", type=int, default=2, help="timed updates in a process, after a warm one")
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
     parser.add_argument("--record", action="store_true", help="write benches/results/")
     parser.add_argument("--inside", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -98,7 +100,13 @@ def main() -> None:
         shape = (arguments.dtype, arguments.prompt, arguments.completion, arguments.group)
         rows = [Row(*shape, ragged=arguments.ragged, checkpointing=arguments.checkpointing)]
     results = [compare(row, arguments) for row in rows]
-    result = {"benchmark": "update_step", "model": arguments.model, "rows": results}
+    result = {
+        "benchmark": "update_step",
+        "model": arguments.model,
+        "threads": arguments.threads,
+        "turns": arguments.turns,
+        "rows": results,
+    }
     if arguments.record:
         record("update_step", result | {"machine": describe("peft")})
     ratios = {
@@ -115,7 +123,11 @@ def compare(row: Row, arguments: argparse.Namespace) -> dict[str, Any]:
         for side in arguments.sides:
             command = [sys.executable, __file__, "--model", arguments.model, "--sides", side]
             command += ["--repeats", str(arguments.repeats), "--inside", json.dumps(asdict(row))]
-            environment = os.environ | {"TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error"}
+            environment = os.environ | {
+                "TQDM_DISABLE": "1",
+                "TRANSFORMERS_VERBOSITY": "error",
+                "OMP_NUM_THREADS": str(arguments.threads),
+            }
             done = subprocess.run(command, check=False, capture_output=True, text=True, env=environment)
             if done.returncode:
                 raise SystemExit(f"{side} failed on {row.name()}:\n{done.stderr[-4000:]}")

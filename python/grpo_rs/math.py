@@ -33,6 +33,7 @@ Chain = Literal["consistent", "last"]
 Order = Literal["tuples", "lists", "nowhere"]
 Choice = Literal["either", "letter"]
 Effort = Literal["full", "text"]
+PolicyName = Literal["default", "math_verify", "string_match"]
 
 # Rust has the values, so that the two languages cannot differ.
 _PRESETS = _core.math_policies()
@@ -92,12 +93,17 @@ class MathPolicy:
     @classmethod
     def math_verify(cls) -> Self:
         """The choices of Math-Verify 0.9: units, degree signs and bases are dropped."""
-        return cls(**_PRESETS["math_verify"])
+        return cls.named("math_verify")
 
     @classmethod
     def string_match(cls) -> Self:
         """The choices of the string graders (Hendrycks MATH, verl): equality of normalised text."""
-        return cls(**_PRESETS["string_match"])
+        return cls.named("string_match")
+
+    @classmethod
+    def named(cls, name: PolicyName) -> Self:
+        """One of the ready-made policies, by its name in configurations."""
+        return cls(**_PRESETS[name])
 
 
 class MathGold(_core.MathGold):

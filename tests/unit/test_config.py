@@ -1,9 +1,13 @@
 """Configuration: typed, strict about what it does not know, with messages that say how to mend it."""
 
+from typing import get_args
+
 import grpo_rs as g
 import pytest
+from grpo_rs import _core
 from grpo_rs.algo.presets import PRESETS, preset
 from grpo_rs.errors import ConfigError
+from grpo_rs.math import PolicyName
 from grpo_rs.train.config import Config, ModelConfig, config_from_dict, flatten, parse_command_line
 
 
@@ -84,7 +88,8 @@ def test_every_preset_trains_or_says_what_is_missing():
         try:
             Config(algo=preset(name), model=ModelConfig(teacher="tiny")).check()
         except ConfigError as error:
-            assert preset(name).baseline in ("critic", "optimal_token") or "steps" in str(error), name
+            missing = "rewards.process" in str(error) and preset(name).transform == "process"
+            assert missing or preset(name).baseline in ("critic", "optimal_token"), name
 
 
 def test_flags():
@@ -108,7 +113,21 @@ def test_flags():
         ("[algo]\npreset = 'dappo'\n", r"no preset is called 'dappo': did you mean dapo"),
         ("[algo]\nclip_hgh = 0.3\n", r"unknown key algo.clip_hgh .*did you mean algo.clip_high\?"),
         ("[algo]\nkl = 'k1'\nkl_beta = 0.1\n", "kl = k1 in the loss"),
-        ("[algo]\npreset = 'grpo_process'\n", "rewards of steps"),
+        ("[algo]\npreset = 'grpo_process'\n", "rewards the steps of completions in rewards.process"),
+        ("[rewards]\nprocess = 'mine:steps'\n", 'set algo.preset to "grpo_process"'),
+        ("[rewards]\npolicy = 'math_verfy'\n", "rewards.policy is 'math_verfy'.*'math_verify'"),
+        ("[data]\ntemplate = 'Q: '\n", r"data.template has no \{question\}"),
+        ("[data]\ntemplate = 'Q: {question} {answer}'\n", r"field other than \{question\} \('answer'\)"),
+        (
+            "[data]\ntemplate = 'In \\\\boxed{}: {question}'\n",
+            r"\(''\): write braces of the text as \{\{ and \}\}",
+        ),
+        ("[data]\ntemplate = '{question!r}'\n", "field other than"),
+        ("[data]\ntemplate = '{question:>9}'\n", "field other than"),
+        ("[data]\ntemplate = '{question.upper}'\n", "field other than"),
+        ("[data]\ntemplate = '{question} }'\n", "no format string: Single '}'.*write braces"),
+        ("[data]\ntemplate = '{question}'\nchat = 'always'\n", "takes the place of a chat template"),
+        ("[data]\ntemplate = '{question}'\nsystem = 'Be brief.'\n", "takes the place of a chat template"),
         ("[algo]\npreset = 'otb'\n", "sum of squared probabilities"),
         ("[algo]\npreset = 'opd'\n", "model.teacher"),
         ("[algo]\nreference_every = 5\n", "reference_every"),
@@ -121,6 +140,15 @@ def test_flags():
 def test_mistakes_in_a_file(tmp_path, text, message):
     with pytest.raises(ConfigError, match=message):
         parse_command_line([write(tmp_path, text)])
+
+
+def test_policies_are_those_of_the_verifier():
+    assert set(get_args(PolicyName)) == set(_core.math_policies())
+    for name in get_args(PolicyName):
+        assert config_from_dict({"rewards": {"policy": name}}).rewards.policy == name
+    assert g.MathPolicy.named("default") == g.MathPolicy()
+    assert g.MathPolicy.named("math_verify") == g.MathPolicy.math_verify() != g.MathPolicy()
+    assert g.MathPolicy.named("string_match") == g.MathPolicy.string_match()
 
 
 def test_a_missing_file():

@@ -47,6 +47,11 @@ FITS = {
     ],
     "hash": ["#### 5", "9 * 2 = 18\n#### 18", "a</think>\n#### 5", "##### Work\n2 + 3\n#### 5"],
     "answer_tag": ["<answer>5</answer>", "so <answer> \\frac12 </answer>."],
+    "think_answer": [
+        "<think>2 + 3</think><answer>5</answer>",
+        " \n<think>\n2 + 3\n</think>\n\n<answer> \\frac12 </answer>\n",
+        "<think>2 < 3 > 1, \\boxed{1}</think><answer>\\boxed{5}</answer>",
+    ],
 }
 HACKS = {
     "boxed": [
@@ -95,6 +100,30 @@ HACKS = {
         "<think><answer>5</answer></think>",
         "<think><answer>5</answer>",
     ],
+    "think_answer": [
+        "",
+        "5",
+        "<answer>5</answer>",
+        "2 + 3</think><answer>5</answer>",
+        "<think>2 + 3</think> 5",
+        "<think>2 + 3</think><answer>5",
+        "<think>2 + 3<answer>5</answer>",
+        "<think></think><answer>5</answer>",
+        "<think> \n </think><answer>5</answer>",
+        "<think>2 + 3</think><answer> </answer>",
+        "<think>2 + 3</think><answer></answer>",
+        "So <think>2 + 3</think><answer>5</answer>",
+        "<think>2 + 3</think> so <answer>5</answer>",
+        "<think>2 + 3</think><answer>5</answer>.",
+        "<answer>5</answer><think>2 + 3</think>",
+        "<think>2 + <answer>3</answer></think>",
+        "<think>2 + 3<answer>5</think></answer>",
+        "</think>2 + 3<think><answer>5</answer>",
+        "<think><think>2 + 3</think></think><answer>5</answer>",
+        "<think>2</think><think>3</think><answer>5</answer>",
+        "<think>2 + 3</think><answer>5</answer><answer>6</answer>",
+        "<think><answer>4</answer>2 + 3</think><answer>5</answer>",
+    ],
 }
 
 
@@ -109,6 +138,26 @@ def test_everything_else_earns_0(style):
     texts = HACKS[style]
     scores = FormatReward(style)(completions(texts))
     assert [text for text, score in zip(texts, scores, strict=True) if score != 0.0] == []
+
+
+def test_a_prompt_may_have_opened_the_reasoning():
+    texts = ["2 + 3</think> <answer>5</answer>", "<think>2 + 3</think> <answer>5</answer>"]
+    for prompt, scores in (("Think! <think>\n", [1.0, 0.0]), ("In <think> tags: 2 + 3", [0.0, 1.0])):
+        batch = Completions(texts, ["5"] * 2, prompts=[prompt] * 2)
+        assert FormatReward("think_answer")(batch).tolist() == scores
+    # The verifier reads both: what stands before </think> is reasoning either way.
+    assert MathReward("answer_tag")(completions(texts)).tolist() == [1.0, 1.0]
+    assert MathReward("answer_tag")(completions(["<think><answer>5</answer></think>", "5"])).tolist() == [
+        0,
+        0,
+    ]
+
+
+@pytest.mark.parametrize("repeated", ["<think>", "</think>", "<answer>", " ", "<think>a</think><answer>"])
+def test_the_format_of_a_long_completion_is_judged_in_linear_time(repeated):
+    """A pattern that tries every start against every end would not come back."""
+    text = "<think>a" + repeated * 100_000 + "</think><answer>5</answer>x"
+    assert FormatReward("think_answer")(completions([text])).tolist() == [0.0]
 
 
 def test_the_format_does_not_look_at_the_gold():

@@ -2,19 +2,25 @@
 
 import importlib.util
 import json
+import statistics
+import string
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from grpo_rs.errors import DataError, InputError, ModelError
+from grpo_rs.algo.knobs import Algo
+from grpo_rs.errors import ConfigError, DataError, InputError, ModelError
+from grpo_rs.learner.learner import Learner
+from grpo_rs.rewards import Completions
 from grpo_rs.testing import addition, tiny_model, tiny_tokenizer
 from grpo_rs.train.__main__ import main
-from grpo_rs.train.config import config_from_dict, read_toml
+from grpo_rs.train.config import config_from_dict, parse_command_line, read_toml
 from grpo_rs.train.data import PromptOrder, load_problems
 from grpo_rs.train.loop import train
 from grpo_rs.train.models import load_policy
+from grpo_rs.train.setup import prepare
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 ROWS = [{"question": f"{a}+{b}=", "gold": str(a + b)} for a in range(10) for b in range(10)]
@@ -139,6 +145,36 @@ def test_a_local_folder_with_a_chat_template(tmp_path):
     assert problems.train[0].text.startswith("<u>") and problems.train[0].text.endswith("<a>")
     plain = settings(tmp_path, model={"path": str(tmp_path / "model")}, data={"chat": "never"})
     assert not load_problems(plain, load_policy(plain.model, seed=0)).train[0].text.startswith("<u>")
+
+
+def chatty(folder):
+    """A model whose tokenizer has a chat template, in a folder."""
+    tiny_model(0, hidden_size=16, num_heads=2, vocabulary=3 + len("0123456789+=<>{}u a")).save_pretrained(
+        folder
+    )
+    tokenizer = tiny_tokenizer("0123456789+=<>{}u a")
+    tokenizer.chat_template = "{% for m in messages %}<u>{{ m.content }}{% endfor %}<a>"
+    tokenizer.save_pretrained(folder)
+    return {"path": str(folder)}
+
+
+def test_a_template_goes_around_prompts_in_place_of_the_chat_template(tmp_path):
+    rows = [{"question": row["question"] + "{u}", "gold": row["gold"]} for row in ROWS]
+    config = settings(
+        tmp_path, rows, data={"template": "{{u}} {question} a {{"}, model=chatty(tmp_path / "model")
+    )
+    problems = load_problems(config, load_policy(config.model, seed=0))
+    assert {problem.text for problem in problems.train} <= {"{u} " + row["question"] + " a {" for row in rows}
+    first = problems.train[0]
+    assert len(first.tokens) == len(first.text)
+    assert first.columns["question"] in first.text
+    assert train(config).summary["steps"] == 1
+
+
+def test_a_template_is_for_strings(tmp_path):
+    rows = [{"question": [{"role": "user", "content": f"{a}+1="}], "gold": str(a + 1)} for a in range(20)]
+    config = settings(tmp_path, rows, data={"template": "{question}"}, model=chatty(tmp_path / "model"))
+    refuse(config, DataError, "data.template goes around prompts that are strings")
 
 
 @pytest.mark.parametrize(
@@ -273,6 +309,129 @@ def test_rewards_that_cannot_be_used(tmp_path, reward_module, path, message):
     refuse(settings(tmp_path, rewards={"custom": {path: 1.0}}), InputError, message)
 
 
+def test_the_policy_of_the_verifier(tmp_path):
+    """It judges golds, completions and the evaluation alike."""
+    config = settings(tmp_path, rewards={"policy": "string_match"})
+    setup = prepare(config)
+    batch = Completions(["1/2", "2/4"], ["1/2"] * 2)
+    assert setup.verifier(batch).tolist() == setup.rewards(batch).total.tolist() == [1.0, 0.0]
+    assert prepare(settings(tmp_path)).verifier(batch).tolist() == [1.0, 1.0]
+
+
+# ---- Rewards of steps ------------------------------------------------------------------------------------
+
+STEPS = """
+def sum_steps(completions):
+    \"\"\"The units that are added first, then the answer; the form is "15 055".\"\"\"
+    scored = []
+    for text, prompt in zip(completions.texts, completions.prompts, strict=True):
+        a, b = (int(number) for number in prompt.rstrip("=").split("+"))
+        units, answer = f"{a % 10 + b % 10:02d}", f"{a + b:03d}"
+        working, space, rest = text.partition(" ")
+        steps = [(len(working + space), float(working == units))] if working + space else []
+        if rest:
+            steps.append((len(text), float(rest == answer) + 0.25 * rest.startswith(answer[:1])))
+        scored.append(steps or None)
+    return scored
+
+
+def of_one(completions):
+    return [[(1, 1.0)]]
+"""
+TAUGHT = {"max_steps": 40, "target_accuracy": 1.0, "check_every": 40}
+
+
+@pytest.fixture
+def step_module(tmp_path, monkeypatch):
+    (tmp_path / "my_steps.py").write_text(STEPS)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield
+    sys.modules.pop("my_steps", None)
+
+
+def supervised_by_steps(tmp_path, function="sum_steps", **sections):
+    values = {
+        "data": {"held_out": 16},
+        "rollout": {"prompts_per_step": 6, "group_size": 8},
+        "rewards": {"process": f"my_steps:{function}"},
+        "algo": {"preset": "grpo_process"},
+        "warmup": TAUGHT,
+        "run": {"steps": 2, "threads": 1, "out": str(tmp_path / "run"), "completions_every": 1},
+    }
+    return config_from_dict(values | sections)
+
+
+def by_hand(texts, tokens, steps, epsilon):
+    """DeepSeekMath 4.1.3 for one group of a tokenizer with one token a character, in plain Python."""
+    rewards = [reward for of_text in steps for _, reward in of_text or []]
+    mean, std = statistics.fmean(rewards), statistics.stdev(rewards)
+    rows = []
+    for text, row, of_text in zip(texts, tokens, steps, strict=True):
+        written = [place for place, token in enumerate(row) if token > 2]  # neither end, padding nor unknown
+        assert len(written) == len(text)
+        ends = [len(row) - 1 if end == len(text) else written[end - 1] for end, _ in of_text or []]
+        rows.append(
+            [
+                sum(
+                    (reward - mean) / (std + epsilon)
+                    for at, (_, reward) in zip(ends, of_text or [], strict=True)
+                    if at >= place
+                )
+                for place in range(len(row))
+            ]
+        )
+    return rows
+
+
+def test_a_run_supervised_by_steps_has_the_papers_advantages(tmp_path, step_module, monkeypatch):
+    """Two steps of the whole loop; every token's advantage, as the learner gets it, against the equation."""
+    from my_steps import sum_steps
+
+    config, seen = supervised_by_steps(tmp_path), []
+    policy = load_policy(config.model, seed=0)
+    inner = Learner.update
+
+    def update(self, rollouts, advantages, **given):
+        seen.append((rollouts, advantages))
+        return inner(self, rollouts, advantages, **given)
+
+    monkeypatch.setattr(Learner, "update", update)
+    assert train(config).summary["trained_tokens"] > 0
+    assert len(seen) == 2
+    live = several = 0
+    for rollouts, advantages in seen:
+        texts = policy.decode(rollouts.completions)
+        prompts = policy.decode(rollouts.prompts)
+        steps = sum_steps(Completions(texts, [""] * len(texts), [prompts[g] for g in rollouts.group_ids]))
+        for group in range(len(prompts)):
+            rows = np.flatnonzero(rollouts.group_ids == group).tolist()
+            of_group = [steps[row] for row in rows]
+            if len({reward for of_text in of_group for _, reward in of_text or []}) < 2:
+                continue
+            live += 1
+            several += sum(len(of_text or []) > 1 for of_text in of_group)
+            tokens = [rollouts.completions[row].tolist() for row in rows]
+            expected = by_hand([texts[row] for row in rows], tokens, of_group, config.algo.std_epsilon)
+            for row, values in zip(rows, expected, strict=True):
+                start, end = rollouts.completions.offsets[row : row + 2]
+                np.testing.assert_allclose(advantages.token_values[start:end], values, rtol=1e-9, atol=1e-12)
+    assert live >= 6 and several > 20
+    metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert all(1 < row["steps/count"] <= 2 and 0 < row["steps/reward"] < 1.25 for row in metrics)
+    assert all(row["train/grad_norm"] > 0 and "reward/math" in row for row in metrics)
+
+
+def test_a_reward_of_steps_that_fails_loses_nothing(tmp_path, step_module):
+    config = supervised_by_steps(tmp_path, "of_one", warmup={"max_steps": 0})
+    refuse(config, InputError, "'my_steps:of_one' returned 1 entries for 48 completions")
+    assert (tmp_path / "run" / "checkpoints" / "step-000000+rollouts").is_dir()
+
+
+def test_a_reward_of_steps_that_is_not_there(tmp_path, step_module):
+    refuse(supervised_by_steps(tmp_path, "nowhere"), InputError, "'my_steps:nowhere' cannot be imported")
+    assert not (tmp_path / "run").exists()
+
+
 # ---- Estimators ----------------------------------------------------------------------------------------
 
 VARIED = {"math": 1.0, "custom": {"my_rewards:varied": 0.5}}
@@ -380,6 +539,70 @@ def test_adapters_on_layers_that_are_not_there(tmp_path):
     pytest.importorskip("peft")
     config = settings(tmp_path, model={"lora_rank": 2, "lora_targets": ["nowhere"]})
     refuse(config, ModelError, "model.lora_targets")
+
+
+# ---- Recipes ---------------------------------------------------------------------------------------------
+
+RECIPES = sorted((CONFIGS / "recipes").glob("*.toml"))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A model of 6,000 parameters that reads the templates of recipes, and problems under any column."""
+    folder = tmp_path_factory.mktemp("small")
+    shape = {"hidden_size": 16, "num_layers": 1, "num_heads": 2, "max_positions": 1024}
+    tiny_model(0, vocabulary=3 + len(string.printable), **shape).save_pretrained(folder)
+    tiny_tokenizer(string.printable).save_pretrained(folder)
+    rows = [{"question": f"{a}+1=", "prompt": f"{a}+1=", "answer": str(a + 1)} for a in range(40)]
+    (folder / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_every_recipe_is_checked_and_trains_in_small(
+    path, small, reward_module, tmp_path, monkeypatch, capsys
+):
+    """As a user would: the file, with model, data and sizes put in its place by options."""
+    monkeypatch.chdir(tmp_path)
+    values = read_toml(path)
+    words = [
+        str(path), "--model.path", str(small), "--data.train", str(small / "problems.jsonl"),
+        "--data.held-out", "4", "--rollout.prompts-per-step", "4", "--rollout.group-size", "4",
+        "--rollout.max-new-tokens", "6", "--rewards.custom", "my_rewards:varied", "1.0",
+        "--algo.minibatches", str(min(2, values["algo"].get("minibatches", 1))), "--optim.warmup-steps", "0",
+        "--run.steps", "2", "--run.threads", "1", "--run.out", str(tmp_path / "run"),
+    ]  # fmt: skip
+    try:
+        parse_command_line(words)
+    except ConfigError as error:
+        # While the trainer has no critic, it must say so.
+        assert Algo(**values["algo"]).needs_critic, error
+        pytest.skip(str(error))
+    assert main([*words, "--dry-run"]) == 0
+    assert "36 problems to train on, 4 held out" in capsys.readouterr().out
+    assert not (tmp_path / "run").exists()
+    assert main(words) == 0
+    metrics = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert len(metrics) == 2 and all(row["train/grad_norm"] > 0 for row in metrics)
+
+
+def test_the_recipe_of_r1_zero_has_its_template_and_its_rewards(small):
+    values = read_toml(CONFIGS / "recipes" / "r1_zero.toml")
+    values["model"] = {"path": str(small)}
+    values["data"] |= {"train": str(small / "problems.jsonl"), "held_out": 4}
+    values["rollout"] |= {"max_new_tokens": 8}
+    setup = prepare(config_from_dict(values))
+    prompt = setup.problems.train[0].text
+    question = setup.problems.train[0].columns["prompt"]
+    assert prompt.startswith("A conversation between User and Assistant. ") and "\n" not in prompt
+    assert prompt.endswith(f" User: {question}. Assistant:")
+    texts = [
+        "<think>1 + 1</think> <answer>2</answer>",
+        "<answer>2</answer>",
+        "<think>1</think> <answer>3</answer>",
+    ]
+    scored = setup.rewards(Completions(texts, ["2"] * 3, prompts=[prompt] * 3))
+    assert scored.total.tolist() == [2.0, 1.0, 1.0]
 
 
 # ---- The command line ----------------------------------------------------------------------------------

@@ -181,7 +181,7 @@ ALGORITHMS: dict[str, Preset] = {
             "rollout.prompts_per_step": 16,
             "rollout.max_new_tokens": 1024,
         },
-        "Needs a reward for each step and the token at which the step ends.",
+        "Needs a reward of steps, `rewards.process`; the paper's is a trained model.",
     ),
     "r1_zero": Preset(
         "DeepSeek-R1-Zero: GRPO with a light KL to a reference that is replaced every 400 steps.",

@@ -5,5 +5,17 @@ from grpo_rs.rewards.code import CodeReward
 from grpo_rs.rewards.combine import Scored, WeightedSum
 from grpo_rs.rewards.format import FormatReward
 from grpo_rs.rewards.math import MathReward
+from grpo_rs.rewards.process import ProcessReward, Step, step_rewards
 
-__all__ = ["CodeReward", "Completions", "FormatReward", "MathReward", "Reward", "Scored", "WeightedSum"]
+__all__ = [
+    "CodeReward",
+    "Completions",
+    "FormatReward",
+    "MathReward",
+    "ProcessReward",
+    "Reward",
+    "Scored",
+    "Step",
+    "WeightedSum",
+    "step_rewards",
+]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -80,6 +80,11 @@ def load_reward(path: str) -> Reward:
     Raises:
         InputError: the path has another form, or names nothing that can be called.
     """
+    return cast(Reward, load_function(path))
+
+
+def load_function(path: str) -> Callable[..., Any]:
+    """What `load_reward` does, for a reward of any kind."""
     module, _, name = path.partition(":")
     if not (module and name):
         raise InputError(f'reward {path!r}: write it as "module:function"')
@@ -89,7 +94,7 @@ def load_reward(path: str) -> Reward:
         raise InputError(f"reward {path!r} cannot be imported: {error}") from error
     if not callable(found):
         raise InputError(f"reward {path!r} is a {type(found).__name__}, not a function")
-    return cast(Reward, found)
+    return cast(Callable[..., Any], found)
 
 
 def _scores(name: str, reward: Reward, completions: Completions) -> FloatArray:

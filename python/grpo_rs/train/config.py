@@ -6,6 +6,7 @@ Every field's docstring is its help text (`--help`) and its entry in docs/config
 from __future__ import annotations
 
 import difflib
+import string
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -16,7 +17,8 @@ from pydantic import BaseModel, Field, PositiveInt, ValidationError
 from grpo_rs.algo.aliases import is_alias
 from grpo_rs.algo.knobs import GROUP_BASELINES, Algo
 from grpo_rs.errors import ConfigError
-from grpo_rs.math import Extract
+from grpo_rs.math import Extract, PolicyName
+from grpo_rs.rewards.format import FormatStyle
 from grpo_rs.section import Section
 
 Positive = Annotated[float, Field(gt=0)]
@@ -79,6 +81,9 @@ class DataConfig(Section):
     """System message put before a prompt that is a string; needs a chat template."""
     chat: Literal["auto", "always", "never"] = "auto"
     """Apply the tokenizer's chat template: when it has one, always, or never."""
+    template: str | None = None
+    """Text around a prompt that is a string, for a base model without a chat template: a format string with
+    `{question}` where the prompt goes; `{{` and `}}` stand for braces."""
     held_out: PositiveInt = 512
     """Problems split off for evaluation; their prompts are never trained on."""
 
@@ -104,12 +109,19 @@ class RewardConfig(Section):
     extract: Extract = "auto"
     """Where the verifier finds the answer in a completion; also used by the evaluation. For the generated
     sums "auto" is "last_number"."""
+    policy: PolicyName = "default"
+    """What the verifier takes for equal where mathematics does not say: the project's choices, Math-Verify's,
+    or equal text alone; also used by the evaluation. See docs/policy.md."""
     format: NonNegative = 0.0
     """Weight of the format reward: 1 when the completion has exactly one answer in `format_style`."""
-    format_style: Literal["boxed", "hash", "answer_tag"] = "boxed"
-    """The form that the format reward asks for."""
+    format_style: FormatStyle = "boxed"
+    """The form that the format reward asks for. "think_answer" is DeepSeek-R1's: reasoning, then
+    the answer, each in its tags, and nothing outside; see `grpo_rs.rewards.FormatReward`."""
     custom: dict[str, float] = Field(default_factory=dict)
     """Your own rewards, "module:function" = weight; see `grpo_rs.rewards.Reward`."""
+    process: str | None = None
+    """Your own reward of steps, "module:function", for `algo.transform` "process"; see
+    `grpo_rs.rewards.ProcessReward`. The other rewards are then only logged."""
 
 
 class OptimConfig(Section):
@@ -255,15 +267,21 @@ class Config(Section):
             raise ConfigError("data.eval is given without data.train: give both, or neither")
         if not (self.rewards.math or self.rewards.format or any(self.rewards.custom.values())):
             raise ConfigError("every reward has weight 0: set rewards.math to 1")
+        _check_template(self.data)
         if self.optim.warmup_steps and self.optim.warmup_ratio:
             raise ConfigError("optim.warmup_steps and optim.warmup_ratio are both given: give one of them")
         if self.algo.transform == "distill" and self.model.teacher is None:
             raise ConfigError('algo.transform is "distill": name the teacher in model.teacher')
         if self.algo.transform == "process":
+            if self.rewards.process is None:
+                raise ConfigError(
+                    'algo.transform is "process": name your function that rewards the steps of completions '
+                    'in rewards.process, "module:function"'
+                )
+        elif self.rewards.process is not None:
             raise ConfigError(
-                'algo.transform is "process": rewards of steps are not something that the rewards of a run '
-                "give; compute advantages with grpo_rs.algo.advantages from step rewards of your own, and "
-                "call Learner.update"
+                f'rewards.process is given, but algo.transform is "{self.algo.transform}", which does not '
+                'read rewards of steps: set algo.preset to "grpo_process", or leave rewards.process'
             )
         if self.algo.baseline == "optimal_token":
             raise ConfigError(
@@ -305,6 +323,30 @@ class CommandLine(Config):
     def resolved(self) -> Config:
         """The configuration without the words of the command line."""
         return Config(**{name: getattr(self, name) for name in Config.model_fields})
+
+
+def _check_template(data: DataConfig) -> None:
+    """Refuses a template that no prompt can be put into."""
+    if data.template is None:
+        return
+    if data.chat == "always" or data.system is not None:
+        raise ConfigError(
+            'data.template takes the place of a chat template: leave data.system, and data.chat = "always"'
+        )
+    try:
+        fields = [part[1:] for part in string.Formatter().parse(data.template) if part[1] is not None]
+    except ValueError as error:
+        raise ConfigError(
+            f"data.template is no format string: {error}; write braces of the text as {{{{ and }}}}"
+        ) from None
+    for name, *rest in fields:
+        if name != "question" or rest != ["", None]:
+            raise ConfigError(
+                f"data.template has a field other than {{question}} ({name!r}): write braces of the text as "
+                "{{ and }}"
+            )
+    if not fields:
+        raise ConfigError("data.template has no {question}: put it where the prompt goes")
 
 
 def parse_command_line(arguments: list[str]) -> CommandLine:

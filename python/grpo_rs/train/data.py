@@ -14,7 +14,7 @@ import numpy as np
 from grpo_rs import testing
 from grpo_rs.batch import IntArray
 from grpo_rs.errors import DataError
-from grpo_rs.math import unreadable_golds
+from grpo_rs.math import MathPolicy, unreadable_golds
 from grpo_rs.train.config import Config, DataConfig
 from grpo_rs.train.models import Policy
 
@@ -222,10 +222,14 @@ def _uses_chat(data: DataConfig, policy: Policy) -> bool:
     has_template = policy.tokenizer.chat_template is not None
     if data.chat == "always" and not has_template:
         raise DataError('data.chat is "always", but the tokenizer has no chat template: set it to "never"')
-    return has_template and data.chat != "never"
+    return has_template and data.chat != "never" and data.template is None
 
 
 def _render(prompt: str | Sequence[Message], data: DataConfig, policy: Policy) -> str:
+    if data.template is not None:
+        if isinstance(prompt, str):
+            return data.template.format(question=prompt)
+        raise DataError("data.template goes around prompts that are strings; these are chat messages")
     if not _uses_chat(data, policy):
         if isinstance(prompt, str) and data.system is None:
             return prompt
@@ -246,7 +250,8 @@ def _check(problems: Problems, config: Config, policy: Policy) -> None:
         raise DataError("no training problem is left: every prompt is held out too. Lower data.held_out")
     everything = problems.train + problems.held_out
     if config.rewards.math:
-        unreadable = unreadable_golds([problem.gold for problem in everything])
+        golds = [problem.gold for problem in everything]
+        unreadable = unreadable_golds(golds, policy=MathPolicy.named(config.rewards.policy))
         if unreadable:
             shown = "; ".join(f"{everything[i].gold!r} ({why})" for i, why in list(unreadable.items())[:3])
             raise DataError(

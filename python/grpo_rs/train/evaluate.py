@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from grpo_rs.math import Extract, verify_math
 from grpo_rs.outcomes import MathOutcome
+from grpo_rs.rewards import Completions, MathReward
 from grpo_rs.rollout.sampler import Sampler, SamplingParams
 from grpo_rs.train.data import Problem
 from grpo_rs.train.models import Policy
@@ -38,7 +38,7 @@ def evaluate(
     *,
     max_new_tokens: int,
     batch_size: int,
-    extract: Extract,
+    verifier: MathReward,
 ) -> Evaluation:
     """Generates one greedy completion a problem and verifies it.
 
@@ -48,7 +48,7 @@ def evaluate(
         problems: what to evaluate on.
         max_new_tokens: length limit of a completion.
         batch_size: prompts generated at once.
-        extract: where the verifier finds the answer.
+        verifier: judges the completions.
     """
     params = SamplingParams(group_size=1, max_new_tokens=max_new_tokens, temperature=0.0)
     texts: list[str] = []
@@ -63,7 +63,7 @@ def evaluate(
         )
         tokens += len(rollouts.completions.flat)
         texts += policy.decode(rollouts.completions)
-    verdicts = verify_math(texts, [problem.gold for problem in problems], extract=extract)
+    verdicts = verifier.verdicts(Completions(texts, [problem.gold for problem in problems]))
     correct = verdicts.outcomes == MathOutcome.CORRECT
     scorable = ~np.isnan(verdicts.scores)
     return Evaluation(

@@ -24,6 +24,8 @@ METRICS = {
     "reward/mean": "mean of the rewards of scorable completions",
     "reward/std": "standard deviation of the same (ddof 0)",
     "reward/*": "mean of one reward before weighting, over the completions it could score",
+    "steps/reward": "mean of the rewards of steps, over the steps that could be scored",
+    "steps/count": "mean number of steps of a completion, over the completions that could be scored",
     "accuracy": "completions judged CORRECT / completions whose gold can be read, as sampled",
     "outcome/*": "completions with that verdict / completions",
     "unscored": "completions without a reward / completions",

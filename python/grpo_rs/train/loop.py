@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from grpo_rs.advantages import StepRewards
 from grpo_rs.algo.advantages import PassRateTracker, compute_advantages
 from grpo_rs.batch import Advantages, GroupState, Rollouts
 from grpo_rs.errors import ModelError
@@ -28,7 +29,7 @@ from grpo_rs.learner.nonfinite import NonFiniteError
 from grpo_rs.learner.reference import Reference
 from grpo_rs.math import MathVerdicts
 from grpo_rs.outcomes import MathOutcome
-from grpo_rs.rewards import Completions, Scored
+from grpo_rs.rewards import Completions, Scored, step_rewards
 from grpo_rs.rollout.sampler import Sampler, SamplingParams
 from grpo_rs.rollout.torch_sampler import TorchSampler
 from grpo_rs.train.checkpoint import (
@@ -168,8 +169,15 @@ def train(
                 on,
                 max_new_tokens=config.rollout.max_new_tokens,
                 batch_size=config.eval.batch_size,
-                extract=config.answer_form(),
+                verifier=setup.verifier,
             )
+
+    def score_steps(rollouts: Rollouts, batch: Completions) -> StepRewards | None:
+        if setup.process is None:
+            return None
+        assert config.rewards.process is not None
+        name = config.rewards.process
+        return step_rewards(name, setup.process, batch, rollouts.completions, policy.decode)
 
     def score(rollouts: Rollouts) -> tuple[Completions, MathVerdicts, Scored]:
         asked = [problems.train[rollouts.prompt_index[group]] for group in rollouts.group_ids]
@@ -252,6 +260,7 @@ def train(
             with phases.measure("score"):
                 try:
                     batch, verdicts, scored = score(rollouts)
+                    steps = score_steps(rollouts, batch)
                 except Exception:
                     # A reward of the user's own failed: keep the work, so that it can be mended.
                     save(rollouts)
@@ -291,6 +300,7 @@ def train(
                     old_logprobs=old_logp,
                     ref_logprobs=reference_logp,
                     greedy_rewards=greedy_rewards,
+                    step_rewards=steps,
                     tracker=tracker,
                     teacher_logprobs=teacher_logp,
                     reward_weights=rewards.weights,
@@ -336,6 +346,7 @@ def train(
                 "step": state.step,
                 "epoch": state.position / order.size,
                 "lr": lr,
+                **process_metrics(steps),
                 **step_metrics(rollouts, scored, advantages),
                 **judged,
                 **trained,
@@ -459,6 +470,17 @@ def step_metrics(rollouts: Rollouts, scored: Scored, advantages: Advantages) -> 
         "completion/tokens_mean": _mean(rollouts.completions.lengths),
         "completion/truncated": float(np.mean(~rollouts.finished)),
         "tokens/generated": len(rollouts.completions.flat),
+    }
+
+
+def process_metrics(steps: StepRewards | None) -> dict[str, Any]:
+    """What the rewards of steps say, where there are any."""
+    if steps is None:
+        return {}
+    number = np.diff(steps.offsets)
+    return {
+        "steps/reward": _mean(steps.rewards[~np.isnan(steps.rewards)]),
+        "steps/count": _mean(number[number > 0]),
     }
 
 

@@ -26,8 +26,10 @@ from grpo_rs.learner.memory import (
     probe_step,
 )
 from grpo_rs.learner.probe import probe_layout
-from grpo_rs.rewards import FormatReward, MathReward, Reward, WeightedSum
+from grpo_rs.math import MathPolicy
+from grpo_rs.rewards import FormatReward, MathReward, ProcessReward, Reward, WeightedSum
 from grpo_rs.rewards.combine import load_reward
+from grpo_rs.rewards.process import load_process_reward
 from grpo_rs.train.checkpoint import DATA_HASH
 from grpo_rs.train.config import Config
 from grpo_rs.train.data import Problems, load_problems
@@ -72,6 +74,7 @@ class Setup:
         learner: with an optimiser that has not stepped yet.
         rewards: the weighted sum that is maximised.
         verifier: the maths verifier, for accuracy and reasons, whatever its weight in the sum.
+        process: the user's reward of steps, for the transform "process".
         teacher: the frozen model of the transform "distill".
         memory: what an update is expected to take.
         versions: of the software, the machine and the data.
@@ -83,6 +86,7 @@ class Setup:
     learner: Learner
     rewards: WeightedSum
     verifier: MathReward
+    process: ProcessReward | None
     teacher: PreTrainedModel | None
     memory: MemoryPlan
     versions: dict[str, Any]
@@ -96,6 +100,7 @@ def prepare(config: Config, checkpoint: Path | None = None) -> Setup:
         InputError: any of them cannot be used; the message says how to mend it.
     """
     rewards, verifier = build_rewards(config)
+    process = load_process_reward(config.rewards.process) if config.rewards.process else None
     policy = load_policy(config.model, seed=config.run.seed, checkpoint=checkpoint)
     problems = load_problems(config, policy)
     notes = list(problems.notes)
@@ -128,7 +133,7 @@ def prepare(config: Config, checkpoint: Path | None = None) -> Setup:
         teacher.eval().requires_grad_(False)
     memory = _fit_into_memory(config, learner, problems)
     versions = environment(policy) | {DATA_HASH: data_hash(problems)}
-    return Setup(policy, problems, learner, rewards, verifier, teacher, memory, versions, notes)
+    return Setup(policy, problems, learner, rewards, verifier, process, teacher, memory, versions, notes)
 
 
 def _fit_into_memory(config: Config, learner: Learner, problems: Problems) -> MemoryPlan:
@@ -155,7 +160,7 @@ def _fit_into_memory(config: Config, learner: Learner, problems: Problems) -> Me
 
 def build_rewards(config: Config) -> tuple[WeightedSum, MathReward]:
     """The weighted sum of the rewards with a weight, and the verifier."""
-    verifier = MathReward(config.answer_form())
+    verifier = MathReward(config.answer_form(), policy=MathPolicy.named(config.rewards.policy))
     shipped: dict[str, tuple[Reward, float]] = {
         "math": (verifier, config.rewards.math),
         "format": (FormatReward(config.rewards.format_style), config.rewards.format),

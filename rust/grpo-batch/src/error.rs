@@ -101,7 +101,7 @@ pub enum Error {
     },
     /// The end of a step lies outside of its completion, or before the end of the step before.
     #[error(
-        "step {index} ends at token {end} of a completion of {length}: ends are counted from 0, the last token included, and rise within a completion"
+        "step {index} ends at token {end} of a completion of {length}: ends are counted from 0, the last token included, and do not fall within a completion"
     )]
     StepEnd {
         /// The step at fault.

@@ -119,10 +119,10 @@ fn check_steps(steps: Steps<'_>, tokens: &Ragged, groups: &Groups) -> Result<(),
     }
     for (steps_of_row, tokens_of_row) in steps.rows.rows().zip(tokens.rows()) {
         let length = tokens_of_row.len();
-        let mut before = -1;
+        let mut before = 0;
         for index in steps_of_row {
             let end = steps.ends[index];
-            if end <= before || usize::try_from(end).is_ok_and(|end| end >= length) {
+            if end < before || usize::try_from(end).is_ok_and(|end| end >= length) {
                 return Err(Error::StepEnd { index, end, length });
             }
             before = end;

@@ -213,7 +213,11 @@ fn steps_are_normalised_over_the_group_and_summed_from_each_token_on() {
     assert_eq!(out.trainable, [true, true, false]);
     assert_eq!(out.groups[0].num_scored, 2);
     assert_eq!(out.groups[1].state, GroupState::TooFew);
-    for ends in [[0, 3, 0, 0], [2, 2, 0, 0], [-1, 2, 0, 0]] {
+    // Two steps may end at one token: here -1 and +1 at the last.
+    let together = Steps { ends: &[2, 2, 0, 0], ..steps };
+    let out = process_advantages(together, &tokens, &groups, false, 1, 0.0, false).unwrap();
+    close(&out.values, &[0.0; 6]);
+    for ends in [[0, 3, 0, 0], [2, 1, 0, 0], [-1, 2, 0, 0]] {
         let wrong = Steps { ends: &ends, ..steps };
         let error = process_advantages(wrong, &tokens, &groups, false, 1, 0.0, false).unwrap_err();
         assert!(matches!(error, Error::StepEnd { length: 3, .. }), "{error}");
