@@ -163,7 +163,7 @@ def ours(path: str, row: Row) -> tuple[Any, Callable[[], float]]:
     if row.checkpointing:
         policy.model.activation_checkpointing_enable({"use_reentrant": False})
     policy.model.train(row.checkpointing)
-    advantage_N = torch.tensor(advantages(row), dtype=torch.float32)
+    advantage_N = torch.tensor(advantages(row.group), dtype=torch.float32)
     tokens = len(rollouts.completions.flat)
 
     def update() -> float:
@@ -181,51 +181,58 @@ def ours(path: str, row: Row) -> tuple[Any, Callable[[], float]]:
 
 
 def trl(path: str, row: Row) -> tuple[Any, Callable[[], float]]:
+    policy = load(path, row)
+    return trl_update(policy.model, policy.tokenizer, group(policy, row), checkpointing=row.checkpointing)
+
+
+def trl_update(
+    model: Any, tokenizer: Any, rollouts: Any, *, checkpointing: bool
+) -> tuple[Any, Callable[[], float]]:
+    """TRL's own loss, forward and backward, on one group padded as its trainer pads it."""
     import datasets
     import torch
     import trl
 
-    policy = load(path, row)
-    rollouts = group(policy, row)
+    size, width = len(rollouts), int(rollouts.completions.lengths.max())
     with tempfile.TemporaryDirectory() as folder:
         trainer = trl.GRPOTrainer(
-            model=policy.model,
+            model=model,
             reward_funcs=[lambda completions, **_: [0.0] * len(completions)],
             args=trl.GRPOConfig(
                 output_dir=folder,
-                per_device_train_batch_size=row.group,
-                num_generations=row.group,
-                max_completion_length=row.completion,
-                gradient_checkpointing=row.checkpointing,
-                use_cpu=True,
+                per_device_train_batch_size=size,
+                num_generations=size,
+                max_completion_length=width,
+                gradient_checkpointing=checkpointing,
+                use_cpu=model.device.type == "cpu",
                 bf16=False,  # that is autocast; the weights themselves are bfloat16 here, which is faster
                 report_to=[],
                 save_strategy="no",
                 disable_tqdm=True,
             ),
             train_dataset=datasets.Dataset.from_list([{"prompt": "one"}]),
-            processing_class=policy.tokenizer,
+            processing_class=tokenizer,
         )
     model = trainer.model
-    if row.checkpointing:
+    if checkpointing:
         model.activation_checkpointing_enable(trainer.args.gradient_checkpointing_kwargs)
     model.train()
     trainer.current_gradient_accumulation_steps = 1
-    width = int(rollouts.completions.lengths.max())
-    completion_ids = torch.full((row.group, width), policy.tokenizer.pad_token_id)
-    mask = torch.zeros((row.group, width), dtype=torch.int64)
-    for index in range(row.group):
+    completion_ids = torch.full((size, width), tokenizer.pad_token_id)
+    mask = torch.zeros((size, width), dtype=torch.int64)
+    for index in range(size):
         tokens = torch.from_numpy(rollouts.completions[index])
         completion_ids[index, : len(tokens)], mask[index, : len(tokens)] = tokens, 1
-    prompt_ids = torch.from_numpy(rollouts.prompts[0])[None].expand(row.group, -1).contiguous()
+    prompt_ids = torch.from_numpy(rollouts.prompts[0])[None].expand(size, -1).contiguous()
     inputs = {
         "prompt_ids": prompt_ids,
         "prompt_mask": torch.ones_like(prompt_ids),
         "completion_ids": completion_ids,
         "completion_mask": mask,
-        "advantages": torch.tensor(advantages(row), dtype=torch.float32),
+        "advantages": torch.tensor(advantages(size), dtype=torch.float32),
         "num_items_in_batch": mask.sum(),
     }
+    inputs = {name: value.to(model.device) for name, value in inputs.items()}
 
     def update() -> float:
         loss = trainer._compute_loss(model, inputs)
@@ -266,9 +273,9 @@ def group(policy: Any, row: Row) -> Any:
     )
 
 
-def advantages(row: Row) -> list[float]:
+def advantages(size: int) -> list[float]:
     """Half of the group right, half wrong: plus and minus one."""
-    return [1.0 if index % 2 else -1.0 for index in range(row.group)]
+    return [1.0 if index % 2 else -1.0 for index in range(size)]
 
 
 # ---- Measuring ---------------------------------------------------------------------------------------------
