@@ -499,6 +499,13 @@ def test_a_run_that_is_continued_is_the_run_that_was_not_stopped(tmp_path, whole
         assert mine.keys() == its.keys()
         for name, tensor in its.items():
             assert torch.equal(mine[name], tensor), name
+    mine, its = (
+        torch.load(path / "checkpoints" / "step-000005" / "trainer.pt", weights_only=True)["random"]
+        for path in (out, whole)
+    )
+    # A reward of the user's own may draw from them; so does the making of a critic.
+    assert torch.equal(mine["torch"], its["torch"])
+    assert mine["python"] == its["python"] and mine["numpy"] == its["numpy"]
 
 
 def test_the_policy_rests_while_the_critic_warms_up(whole):

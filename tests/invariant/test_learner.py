@@ -439,6 +439,12 @@ def test_what_the_caller_knows_is_not_computed_again(monkeypatch):
     assert_same({n: p.grad for n, p in policy.named_parameters()}, expected)
 
 
+def test_what_the_caller_knows_is_left_as_it_is():
+    known = np.zeros(sum(LENGTHS))
+    Learner(model(), preset("dapo")).update(rollouts(), advantages(), lr=0.0, old_logp=known)
+    assert not known.any()
+
+
 def test_a_kl_term_needs_a_reference():
     with pytest.raises(ModelError, match="freeze_reference"):
         gradients(preset("grpo"))
@@ -502,6 +508,42 @@ def test_weights_that_are_not_finite_are_told_by_the_first_number():
         policy.model.norm.weight[0] = torch.inf
     with pytest.raises(NonFiniteError, match="^log-probability is not finite"):
         Learner(policy, preset("dapo")).update(rollouts(), advantages(), lr=1.0)
+
+
+def test_the_group_that_is_named_is_the_one_that_is_broken():
+    """A step ends in the middle: what was not yet computed of other groups is not what broke."""
+    table = rollouts(SHUFFLED)
+    for row in np.flatnonzero(table.group_ids == 0):
+        table.sampler_logprobs[slice(*table.completions.offsets[row : row + 2])] = -np.inf
+    learner = Learner(model(), preset("icepop"), token_budget=9)
+    live = np.array([i for i, row in enumerate(SHUFFLED) if row in LIVE])
+    first = learner.plan(table, live)[0].row_T.numpy()
+    assert (
+        set(table.group_ids[first]) == {0} != {table.group_ids[live[0]]}
+    )  # the first pass, not the first row
+    with pytest.raises(NonFiniteError, match="sampler log-probability") as caught:
+        learner.update(table, advantages(SHUFFLED), lr=1.0)
+    assert caught.value.facts["group"] == 0
+    assert caught.value.facts["not_finite"] == ["sampler log-probability"]
+
+
+def test_the_diagnosis_fits_into_the_token_budget(monkeypatch):
+    broken, sizes = advantages(), []
+    broken.values[4] = np.nan
+    learner = Learner(model(), preset("dapo"), token_budget=16)
+    inner = learner_module.completion_logprobs_T
+
+    def counted(network, batch, **arguments):
+        sizes.append((torch.is_grad_enabled(), batch.input_ids_BL.numel()))
+        return inner(network, batch, **arguments)
+
+    monkeypatch.setattr(learner_module, "completion_logprobs_T", counted)
+    forward = len(learner.plan(rollouts(), np.array(LIVE)))
+    with pytest.raises(NonFiniteError):
+        learner.update(rollouts(), broken, lr=1.0)
+    assert len(sizes) > forward and max(size for _, size in sizes) <= 16
+    # A group's numbers are looked at without a gradient; what is differentiated is one micro-batch at a time.
+    assert not sizes[forward][0]
 
 
 # ---- Memory runs out ---------------------------------------------------------------------------------------

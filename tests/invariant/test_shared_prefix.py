@@ -4,6 +4,9 @@ The reference knows none of the learner's code: the untouched model with its eag
 at a time and unpadded, its own logits, log_softmax over all of them.
 """
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -235,6 +238,40 @@ def test_fewer_activations_are_kept():
         return sum(stored)
 
     assert kept(True) < 0.7 * kept(False)
+
+
+def test_the_forward_pass_computes_nothing_again(monkeypatch):
+    calls = []
+    compute = activations._compute
+    monkeypatch.setattr(activations, "_compute", lambda node: calls.append(node.name()) or compute(node))
+    (batch,) = micro_batches(rollouts(), range(12), token_budget=10_000, layout="shared_prefix")
+    hidden = completion_hidden_TD(
+        build("llama", torch.float32), batch, activations=Activations(recompute=True)
+    )
+    assert not calls
+    hidden.sum().backward()
+    assert set(calls) == {"SiluBackward0", "MulBackward0"}
+
+
+@pytest.mark.parametrize("stage", ["forward", "backward"])
+def test_a_pass_that_is_given_up_is_forgotten(stage):
+    """Memory ran out: half the budget would not help if the first attempt stayed."""
+    model = build("llama", torch.float32)
+    (batch,) = micro_batches(rollouts(), range(12), token_budget=10_000, layout="shared_prefix")
+    attempt = Activations(recompute=True)
+    kept = weakref.ref(attempt)
+
+    def exhausted(_module, _gradients):
+        raise RuntimeError("out of memory")
+
+    with model.model.layers[0].mlp.register_full_backward_pre_hook(exhausted):
+        hidden = completion_hidden_TD(model, batch, activations=attempt)
+        if stage == "backward":
+            with pytest.raises(RuntimeError, match="out of memory"):
+                hidden.sum().backward()
+    del hidden, attempt
+    gc.collect()
+    assert kept() is None
 
 
 @pytest.mark.parametrize("family", ["mistral", "gemma3"])

@@ -8,7 +8,14 @@ from grpo_rs import _core
 from grpo_rs.algo.presets import PRESETS, preset
 from grpo_rs.errors import ConfigError
 from grpo_rs.math import PolicyName
-from grpo_rs.train.config import Config, ModelConfig, config_from_dict, flatten, parse_command_line
+from grpo_rs.train.config import (
+    Config,
+    ModelConfig,
+    RewardConfig,
+    config_from_dict,
+    flatten,
+    parse_command_line,
+)
 
 
 def write(tmp_path, text):
@@ -77,6 +84,16 @@ def test_names_of_other_trainers(tmp_path):
     assert config_from_dict({"algo": {"beta": 0.1}}).algo.kl_beta == 0.1
 
 
+@pytest.mark.parametrize("words", [["--algo.value-clip", "none"], ["--algo.value_clip=none"]])
+def test_none_is_written_alike_in_a_file_and_on_the_command_line(tmp_path, words):
+    path = write(tmp_path, "[algo]\npreset = 'ppo'\nvalue_clip = 0.3\n")
+    assert parse_command_line([path, *words]).resolved().algo == preset("ppo", value_clip=None)
+    kept = (
+        parse_command_line([path, "--algo.dual-clip", "4", "--algo.value-bounds", "0", "1"]).resolved().algo
+    )
+    assert kept == preset("ppo", value_clip=0.3, dual_clip=4.0, value_bounds=(0.0, 1.0))
+
+
 def test_every_preset_can_be_written_and_read_back():
     for name in PRESETS:
         config = Config(algo=preset(name))
@@ -86,7 +103,8 @@ def test_every_preset_can_be_written_and_read_back():
 def test_every_preset_trains_or_says_what_is_missing():
     for name in PRESETS:
         try:
-            Config(algo=preset(name), model=ModelConfig(teacher="tiny")).check()
+            rewards = RewardConfig(math=0.9, format=0.1)
+            Config(algo=preset(name), model=ModelConfig(teacher="tiny"), rewards=rewards).check()
         except ConfigError as error:
             missing = "rewards.process" in str(error) and preset(name).transform == "process"
             assert missing or preset(name).baseline in ("critic", "optimal_token"), name
@@ -130,8 +148,13 @@ def test_flags():
         ("[data]\ntemplate = '{question}'\nsystem = 'Be brief.'\n", "takes the place of a chat template"),
         ("[algo]\npreset = 'otb'\n", "sum of squared probabilities"),
         ("[algo]\npreset = 'opd'\n", "model.teacher"),
+        ("[algo]\npreset = 'gdpo'\n", "give another one"),
+        ("[algo]\npreset = 'spo'\n[rewards]\nformat = 0.5\n", "rewards from 0 to 1"),
+        ("[algo]\npreset = 'pkpo'\n[rollout]\ngroup_size = 2\n", "lower algo.pass_k"),
         ("[algo]\nreference_every = 5\n", "reference_every"),
         ("[optim]\nwarmup_steps = 5\nwarmup_ratio = 0.1\n", "give one of them"),
+        ("[optim]\nbetas = [0.9, 1.0]\n", "optim.betas has a 1"),
+        ("[algo]\npreset = 'ppo'\n[run]\nsteps = 10\n", "never be trained"),
         ("[learner]\ntoken_budget = 0\n", "token_budget"),
         ("[learner]\ntoken_budget = 'all'\n", "token_budget"),
         ("[optim\n", "not valid TOML"),

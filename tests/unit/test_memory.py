@@ -98,6 +98,29 @@ def test_a_budget_is_the_largest_that_fits():
     assert choose_token_budget(found, smaller, reference=False, free=None) == memory.SMALLEST
 
 
+def test_a_completion_beyond_the_budget_is_probed_and_counted_whole(monkeypatch):
+    long = Shape(prompt_tokens=40, completion_tokens=160, group_size=4, groups=2)
+    assert [long.largest_micro_batch(budget) for budget in (64, 256, 4096)] == [200, 256, 1360]
+    found, sizes = learner(token_budget=64), []
+    estimate = estimate_memory(found, long, token_budget=64, reference=False)
+    assert estimate.micro_batch_tokens == 200
+    inner = logprobs.completion_logprobs_T
+
+    def counted(network, batch, **arguments):
+        sizes.append(batch.input_ids_BL.numel())
+        return inner(network, batch, **arguments)
+
+    monkeypatch.setattr("grpo_rs.learner.learner.completion_logprobs_T", counted)
+    probe_step(found, long)
+    assert max(sizes) >= 190
+
+
+def test_what_is_there_already_is_not_to_come():
+    found = learner(torch.bfloat16)
+    estimate = estimate_memory(found, SHAPE, token_budget=256, reference=False)
+    assert estimate.total - estimate.to_come == memory.held_bytes(found)
+
+
 def test_the_probe_leaves_everything_as_it_was(monkeypatch):
     found = learner(token_budget=512)
     before = {name: value.clone() for name, value in found.model.state_dict().items()}

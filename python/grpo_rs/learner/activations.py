@@ -51,7 +51,8 @@ class Activations(saved_tensors_hooks):
         self._recompute = recompute
         self._reads = 0
         # The same product is asked for by several consumers in a row: query, key and value, gate and up.
-        self._recent: list[tuple[Node, Tensor]] = []
+        # Known by number: a node kept here would hold this object by its hooks, and be held for ever.
+        self._recent: list[tuple[int, Tensor]] = []
         super().__init__(self._pack, self._unpack)
 
     def _pack(self, saved: Tensor) -> Packed:
@@ -68,11 +69,12 @@ class Activations(saved_tensors_hooks):
         return self._output(packed.node).to(packed.dtype).view(packed.shape)
 
     def _output(self, node: Node) -> Tensor:
+        number = node._sequence_nr()
         for known, output in self._recent:
-            if known is node:
+            if known == number:
                 return output
         output = _compute(node)
-        self._recent = [*self._recent[-1:], (node, output)]
+        self._recent = [*self._recent[-1:], (number, output)]
         return output
 
 
@@ -91,10 +93,10 @@ def _maker(node: Node | None) -> Node | None:
         node = node.next_functions[0][0]
     if node is None:
         return None
-    saved: Any = node
     if node.name() in ("SiluBackward0", "GeluBackward0"):
         return node
-    if node.name() == "MulBackward0" and saved._saved_self is not None and saved._saved_other is not None:
+    # A product keeps a factor for the gradient of the other one: both, if both have a gradient.
+    if node.name() == "MulBackward0" and all(of is not None for of, _ in node.next_functions):
         return node
     return None
 

@@ -441,7 +441,8 @@ class Learner:
 
     def _flat(self, values: FloatArray | None) -> Tensor | None:
         dtype = torch.promote_types(self.model.dtype, torch.float32)
-        return None if values is None else torch.from_numpy(values).to(self.model.device, dtype)
+        # A copy: the first optimiser step writes its own log-probabilities into it.
+        return None if values is None else torch.tensor(values, dtype=dtype, device=self.model.device)
 
     # ---- What is not finite ------------------------------------------------------------------------------
 
@@ -457,14 +458,21 @@ class Learner:
             rows = window.rows[groups == group]
             self.optimizer.zero_grad()
             plan = self.plan(data.rollouts, rows)
-            logp_T, entropy_T = (torch.cat(p) for p in zip(*(self._forward(b) for b in plan), strict=True))
+            with torch.no_grad():
+                passes = [self._forward(batch) for batch in plan]
+            logp_T, entropy_T = (torch.cat(part) for part in zip(*passes, strict=True))
             whole = _join(plan)
+            if window.first:
+                # The step may have ended before it came to this group.
+                data.remember(whole.flat_T, logp_T, needs_old=self.algo.needs_old)
             try:
                 loss = self._loss(data, window, whole, logp_T, entropy_T).loss
             except InputError:
                 loss = None
             if loss is not None and bool(torch.isfinite(loss)):
-                loss.backward()
+                # Micro-batch by micro-batch: a group may be more than fits at once. On a copy: weights may be
+                # set anew from what a mask keeps of this group.
+                self._two_passes(data, replace(window), plan, _Sums())
             broken = [
                 name
                 for name, parameter in self.model.named_parameters()

@@ -69,6 +69,11 @@ class Shape:
             finished=np.ones(rows, np.bool_),
         )
 
+    def largest_micro_batch(self, token_budget: int) -> int:
+        """Tokens of the largest micro-batch: a completion beyond the budget has one to itself."""
+        step = self.groups * (self.prompt_tokens + self.group_size * self.completion_tokens)
+        return min(step, max(token_budget, self.prompt_tokens + self.completion_tokens))
+
     def of_tokens(self, tokens: int) -> Shape:
         """A like shape of about that many tokens: fewer groups, then fewer and shorter completions."""
         per_group = self.prompt_tokens + self.group_size * self.completion_tokens
@@ -131,8 +136,8 @@ class MemoryEstimate:
 
     @property
     def to_come(self) -> int:
-        """What is not there yet once the model is loaded."""
-        return self.total - self.weights
+        """What is not there yet once the model is loaded and the learner made."""
+        return self.total - self.weights - self.master_weights
 
 
 def estimate_memory(learner: Learner, shape: Shape, *, token_budget: int, reference: bool) -> MemoryEstimate:
@@ -150,8 +155,7 @@ def estimate_memory(learner: Learner, shape: Shape, *, token_budget: int, refere
     state_bytes = learner.optimizer.bytes_per_parameter()
     copied = model.base_model.parameters() if learner.algo.needs_critic else ()
     token_bytes = activation_bytes_per_token(learner, shape)
-    step_tokens = shape.groups * (shape.prompt_tokens + shape.group_size * shape.completion_tokens)
-    tokens = min(step_tokens, token_budget)
+    tokens = shape.largest_micro_batch(token_budget)
     return MemoryEstimate(
         weights=sum(p.nbytes for p in model.parameters()),
         gradients=sum(p.nbytes for p in trained),
@@ -249,7 +253,7 @@ def choose_token_budget(learner: Learner, shape: Shape, *, reference: bool, free
     estimate = estimate_memory(learner, shape, token_budget=budget, reference=reference)
     fixed = estimate.to_come - estimate.activations
     usable = USABLE.get(kind, USABLE["cpu"]) * free
-    while budget > SMALLEST and fixed + estimate.token_bytes * min(budget, step_tokens) > usable:
+    while budget > SMALLEST and fixed + estimate.token_bytes * shape.largest_micro_batch(budget) > usable:
         budget //= 2
     return budget
 
@@ -265,7 +269,7 @@ def probe_step(learner: Learner, shape: Shape) -> int | None:
     Raises:
         ModelError: a single completion does not fit.
     """
-    rollouts = shape.of_tokens(max(learner.token_budget, 1)).rollouts(
+    rollouts = shape.of_tokens(shape.largest_micro_batch(learner.token_budget)).rollouts(
         learner.model.config.get_text_config().vocab_size
     )
     peak = PeakMemory(learner)

@@ -237,9 +237,7 @@ def save_checkpoint(
 
 
 def load_checkpoint(path: Path) -> tuple[TrainerState, dict[str, Any], Rollouts | None]:
-    """Where the run stands, the states by name ("learner", "critic", "tracker") and pending rollouts.
-
-    Sets the global random states.
+    """Where the run stands, states by name ("learner", "critic", "tracker", "random"), pending rollouts.
 
     Raises:
         CheckpointError: the folder is not a checkpoint of this version.
@@ -251,7 +249,6 @@ def load_checkpoint(path: Path) -> tuple[TrainerState, dict[str, Any], Rollouts 
         saved = torch.load(path / "trainer.pt", weights_only=True)
     except (OSError, KeyError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from error
-    set_random_states(saved["random"])
     rollouts = None
     if (path / "rollouts.npz").exists():
         with np.load(path / "rollouts.npz") as arrays:

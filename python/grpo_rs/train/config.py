@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import string
 import tomllib
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -15,7 +16,7 @@ import tyro
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from grpo_rs.algo.aliases import is_alias
-from grpo_rs.algo.knobs import GROUP_BASELINES, Algo
+from grpo_rs.algo.knobs import GROUP_BASELINES, OPTIONAL, Algo
 from grpo_rs.errors import ConfigError
 from grpo_rs.math import Extract, PolicyName
 from grpo_rs.rewards.format import FormatStyle
@@ -268,8 +269,31 @@ class Config(Section):
         if not (self.rewards.math or self.rewards.format or any(self.rewards.custom.values())):
             raise ConfigError("every reward has weight 0: set rewards.math to 1")
         _check_template(self.data)
+        if self.algo.transform in ("pass_k_analytic", "pkpo") and self.algo.pass_k > self.rollout.group_size:
+            raise ConfigError(
+                f"algo.pass_k is {self.algo.pass_k} and rollout.group_size {self.rollout.group_size}: a "
+                "group has no k completions to choose; lower algo.pass_k, or raise rollout.group_size"
+            )
+        weights = [self.rewards.math, self.rewards.format, *self.rewards.custom.values()]
+        if self.algo.transform == "per_reward" and sum(map(bool, weights)) < 2:
+            raise ConfigError(
+                'algo.transform is "per_reward", which normalises each reward by itself, and only one has '
+                "a weight: give another one, in rewards.format or rewards.custom"
+            )
+        if self.algo.baseline == "tracker" and self.rewards.math + self.rewards.format > 1:
+            raise ConfigError(
+                'algo.baseline is "tracker", a pass rate, which needs rewards from 0 to 1: scale the weights '
+                "in [rewards] so that their sum is 1"
+            )
         if self.optim.warmup_steps and self.optim.warmup_ratio:
             raise ConfigError("optim.warmup_steps and optim.warmup_ratio are both given: give one of them")
+        if max(self.optim.betas) == 1:
+            raise ConfigError("optim.betas has a 1, with which AdamW never learns: 0.9 and 0.95 are usual")
+        if self.algo.needs_critic and self.algo.critic_warmup_steps >= self.run.steps:
+            raise ConfigError(
+                f"algo.critic_warmup_steps is {self.algo.critic_warmup_steps} of run.steps {self.run.steps}: "
+                "the policy would never be trained; lower the one, or raise the other"
+            )
         if self.algo.transform == "distill" and self.model.teacher is None:
             raise ConfigError('algo.transform is "distill": name the teacher in model.teacher')
         if self.algo.transform == "process":
@@ -375,7 +399,8 @@ def _take_preset(arguments: list[str], values: dict[str, Any]) -> list[str]:
     """Puts a preset of the command line in the place of the file's, whose other knobs stay.
 
     The preset gives the knobs' defaults, so it must be known before the options are read. Names that other
-    trainers give to knobs are no options of their own: they are read here as well.
+    trainers give to knobs are no options of their own: they are read here as well, and so is the word "none",
+    as it is written in a file.
 
     Returns:
         The arguments without what was taken.
@@ -386,10 +411,16 @@ def _take_preset(arguments: list[str], values: dict[str, Any]) -> list[str]:
     for argument in remaining:
         name, given, value = argument.partition("=")
         key = name.removeprefix("--algo.").replace("-", "_")
-        if name.startswith("--algo.") and (
-            key == "preset" or (key not in Algo.model_fields and is_alias(key))
-        ):
+        if not name.startswith("--algo."):
+            left.append(argument)
+        elif key == "preset" or (key not in Algo.model_fields and is_alias(key)):
             algo[key] = value if given else next(remaining, "")
+        elif key in OPTIONAL:
+            words = [argument] if given else [argument, *islice(remaining, 1)]
+            if words[-1].removeprefix(f"{name}=") == "none":
+                algo[key] = "none"
+            else:
+                left += words
         else:
             left.append(argument)
     return left

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -38,6 +39,7 @@ from grpo_rs.train.checkpoint import (
     atomic_folder,
     load_checkpoint,
     save_checkpoint,
+    set_random_states,
     write_json,
 )
 from grpo_rs.train.config import Config, OptimConfig
@@ -172,6 +174,16 @@ def train(
                 verifier=setup.verifier,
             )
 
+    @contextmanager
+    def keeping(rollouts: Rollouts) -> Iterator[None]:
+        try:
+            yield
+        except Exception:
+            # A reward of the user's own failed: keep the step's work, so that it can be mended.
+            save(rollouts)
+            display.note(f"a reward failed at step {state.step + 1}; mend it, then --resume")
+            raise
+
     def score_steps(rollouts: Rollouts, batch: Completions) -> StepRewards | None:
         if setup.process is None:
             return None
@@ -231,6 +243,8 @@ def train(
                 learner.refer_to_base()
             else:
                 learner.reference = Reference(policy.model, run.load_reference(state.reference_step))
+        # Last: making models and a critic draws from them.
+        set_random_states(saved["random"])
     display.note(
         f"held-out greedy accuracy before GRPO: {percent(state.accuracy_before)} of {len(held_out)} problems"
     )
@@ -257,15 +271,9 @@ def train(
                     return TrainingResult(run.path, None)
 
             # 2. Score them, in one batch on all cores.
-            with phases.measure("score"):
-                try:
-                    batch, verdicts, scored = score(rollouts)
-                    steps = score_steps(rollouts, batch)
-                except Exception:
-                    # A reward of the user's own failed: keep the work, so that it can be mended.
-                    save(rollouts)
-                    display.note(f"a reward failed at step {state.step + 1}; mend it, then --resume")
-                    raise
+            with phases.measure("score"), keeping(rollouts):
+                batch, verdicts, scored = score(rollouts)
+                steps = score_steps(rollouts, batch)
                 rollouts = replace(
                     rollouts, rewards=scored.total, components=scored.parts, outcomes=verdicts.outcomes
                 )
@@ -280,8 +288,14 @@ def train(
                         replace(params, group_size=1, temperature=0.0),
                         np.random.default_rng(0),  # greedy: never drawn from
                     )
-                with phases.measure("score"):
+                with phases.measure("score"), keeping(rollouts):
                     greedy_rewards = score(greedy)[2].total
+                # A prompt whose greedy completion has no reward has no baseline: it teaches nothing.
+                unknown = np.isnan(greedy_rewards)
+                rollouts = replace(
+                    rollouts, rewards=np.where(unknown[rollouts.group_ids], np.nan, scored.total)
+                )
+                greedy_rewards = np.where(unknown, 0.0, greedy_rewards)
             reward_kl = config.algo.needs_reference and config.algo.kl_in == "reward"
             if reward_kl or setup.teacher is not None:
                 with phases.measure("logprobs"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import strftime
@@ -15,7 +16,8 @@ import transformers
 from transformers import PreTrainedModel
 
 import grpo_rs
-from grpo_rs.errors import CheckpointError
+from grpo_rs.errors import CheckpointError, ModelError
+from grpo_rs.learner.layout import Layout
 from grpo_rs.learner.learner import Learner
 from grpo_rs.learner.memory import (
     MemoryEstimate,
@@ -131,9 +133,28 @@ def prepare(config: Config, checkpoint: Path | None = None) -> Setup:
     if config.model.teacher is not None:
         teacher = load_model(config.model, config.model.teacher, seed=config.run.seed)
         teacher.eval().requires_grad_(False)
+        check_teacher(teacher, policy, problems.train[0].tokens, probe.layout)
     memory = _fit_into_memory(config, learner, problems)
     versions = environment(policy) | {DATA_HASH: data_hash(problems)}
     return Setup(policy, problems, learner, rewards, verifier, process, teacher, memory, versions, notes)
+
+
+def check_teacher(teacher: PreTrainedModel, policy: Policy, prompt: Sequence[int], layout: Layout) -> None:
+    """Refuses a teacher that cannot score the policy's tokens in the layout that they are trained in.
+
+    Raises:
+        ModelError: with the reason.
+    """
+    known, needed = teacher.config.get_text_config().vocab_size, len(policy.tokenizer)
+    if known < needed:
+        raise ModelError(
+            f"the teacher knows {known} tokens and the policy's tokenizer has {needed}: model.teacher needs "
+            "the policy's tokenizer"
+        )
+    try:
+        probe_layout(teacher, prompt, wanted=layout)
+    except ModelError as error:
+        raise ModelError(f"model.teacher: {error}. Try learner.layout = padded") from error
 
 
 def _fit_into_memory(config: Config, learner: Learner, problems: Problems) -> MemoryPlan:

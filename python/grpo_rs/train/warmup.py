@@ -9,7 +9,7 @@ import numpy as np
 
 from grpo_rs.batch import Rollouts, Tokens
 from grpo_rs.errors import DataError
-from grpo_rs.learner.layout import micro_batches
+from grpo_rs.learner.activations import Activations
 from grpo_rs.learner.learner import Learner
 from grpo_rs.learner.logprobs import completion_logprobs_T
 from grpo_rs.train.config import WarmupConfig
@@ -28,7 +28,6 @@ class WarmupReport:
     Attributes:
         steps: supervised steps taken.
         loss: mean negative log-likelihood of a solution's token in the last step, in nats.
-        should_stop: asked after each step; when true, the warm-up is given up and None returned.
         accuracy: greedy accuracy at the last check, on problems of the training set.
     """
 
@@ -57,6 +56,7 @@ def supervised_warmup(
         config: batch size, learning rate and target.
         max_steps: most steps.
         seed: of the choice of problems.
+        should_stop: asked after each step; when true, the warm-up is given up and None returned.
         accuracy: greedy accuracy on some training problems; called every `check_every` steps.
         report: called after each check with step, loss and accuracy.
 
@@ -92,20 +92,27 @@ def _step(policy: Policy, learner: Learner, problems: Sequence[Problem], lr: flo
     ]
     table = _as_rollouts(problems, solutions)
     total = len(table.completions.flat)
-    learner.optimizer.zero_grad()
-    loss = 0.0
-    for batch in micro_batches(
-        table, range(len(table)), token_budget=learner.token_budget, layout=learner.layout
-    ):
-        logp_T, _ = completion_logprobs_T(
-            learner.model,
-            batch.to(learner.model.device),
-            temperature=1.0,
-            chunk_tokens=learner.logprob_chunk_tokens,
-        )
-        part = -logp_T.sum() / total
-        part.backward()
-        loss += float(part.detach())
+    rows = np.arange(len(table))
+
+    def accumulate() -> float:
+        # Out of memory, this begins again with smaller micro-batches.
+        learner.optimizer.zero_grad()
+        loss = 0.0
+        for batch in learner.plan(table, rows):
+            logp_T, _ = completion_logprobs_T(
+                learner.model,
+                batch,
+                temperature=1.0,
+                chunk_tokens=learner.logprob_chunk_tokens,
+                head_float32=learner.head_float32,
+                activations=Activations(recompute=learner.recompute_cheap),
+            )
+            part = -logp_T.sum() / total
+            part.backward()
+            loss += float(part.detach())
+        return loss
+
+    loss = learner.fitting(accumulate, table, rows)
     learner.apply_gradient(lr)
     return loss
 
