@@ -228,3 +228,28 @@ def test_learning_rate_schedules():
     cosine = optim.model_copy(update={"schedule": "cosine", "warmup_steps": 0})
     assert learning_rate(cosine, 5, 11) == pytest.approx(0.55)
     assert learning_rate(cosine, 0, 1) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--algo.kl-beta", "0.1"], "^algo: kl_beta = 0.1 without an estimator"),
+        (
+            ["--algo.preset=dapo", "--algo.sapo-tau-positive=2"],
+            "^algo: sapo_tau_positive = 2.0 has no effect",
+        ),
+        (["--algo.clip-low", "abc"], "algo.clip_low is 'abc'"),
+    ],
+)
+def test_knobs_of_the_command_line_are_refused_by_the_same_sentence_as_in_a_file(words, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_command_line(words)
+
+
+def test_switches_of_the_command_line():
+    on = parse_command_line(["--algo.overlong-filter", "--algo.preset", "dapo"])
+    assert on.algo.overlong_filter
+    assert not parse_command_line(["--algo.no-overlong-filter"]).algo.overlong_filter
+    assert parse_command_line(
+        ["--algo.preset", "bpco", "--algo.value-bounds", "0", "2"]
+    ).algo.value_bounds == (0, 2)

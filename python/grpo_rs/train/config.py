@@ -8,7 +8,6 @@ from __future__ import annotations
 import difflib
 import string
 import tomllib
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -16,7 +15,7 @@ import tyro
 from pydantic import BaseModel, Field, PositiveInt, ValidationError
 
 from grpo_rs.algo.aliases import is_alias
-from grpo_rs.algo.knobs import GROUP_BASELINES, OPTIONAL, Algo
+from grpo_rs.algo.knobs import GROUP_BASELINES, Algo
 from grpo_rs.errors import ConfigError
 from grpo_rs.math import Extract, PolicyName
 from grpo_rs.rewards.format import FormatStyle
@@ -382,7 +381,7 @@ def parse_command_line(arguments: list[str]) -> CommandLine:
     """
     files = [argument for argument in arguments if argument.endswith(".toml")]
     values = read_toml(Path(files[0])) if files else {}
-    arguments = _take_preset(arguments, values)
+    arguments = _take_knobs(arguments, values)
     default = _validated(CommandLine, values)
     command = tyro.cli(
         CommandLine,
@@ -395,32 +394,30 @@ def parse_command_line(arguments: list[str]) -> CommandLine:
     return command
 
 
-def _take_preset(arguments: list[str], values: dict[str, Any]) -> list[str]:
-    """Puts a preset of the command line in the place of the file's, whose other knobs stay.
+def _take_knobs(arguments: list[str], values: dict[str, Any]) -> list[str]:
+    """Puts the knobs of the command line in the place of the file's. A preset leaves the file's knobs alone.
 
     The preset gives the knobs' defaults, so it must be known before the options are read. Names that other
-    trainers give to knobs are no options of their own: they are read here as well, and so is the word "none",
-    as it is written in a file.
+    trainers give to knobs are no options of their own, and the word "none" is none to a file only. Read here,
+    knobs that do not go together are refused by the same sentence as in a file.
 
     Returns:
         The arguments without what was taken.
     """
     algo = values.setdefault("algo", {})
+    fields = Algo.model_fields
     left: list[str] = []
     remaining = iter(arguments)
     for argument in remaining:
         name, given, value = argument.partition("=")
         key = name.removeprefix("--algo.").replace("-", "_")
-        if not name.startswith("--algo."):
+        positive = key.removeprefix("no_")
+        if not name.startswith("--algo.") or key == "value_bounds":  # which is two words
             left.append(argument)
-        elif key == "preset" or (key not in Algo.model_fields and is_alias(key)):
+        elif positive in fields and fields[positive].annotation is bool:
+            algo[positive] = value if given else key == positive
+        elif key in fields or is_alias(key):
             algo[key] = value if given else next(remaining, "")
-        elif key in OPTIONAL:
-            words = [argument] if given else [argument, *islice(remaining, 1)]
-            if words[-1].removeprefix(f"{name}=") == "none":
-                algo[key] = "none"
-            else:
-                left += words
         else:
             left.append(argument)
     return left
@@ -488,5 +485,6 @@ def _sentences(error: ValidationError) -> str:
     for item in error.errors():
         name = ".".join(str(part) for part in item["loc"])
         message = item["msg"].removeprefix("Value error, ")
-        lines.append(f"{name} is {item['input']!r}: {message}" if name else message)
+        given = "" if isinstance(item["input"], dict) else f" is {item['input']!r}"
+        lines.append(f"{name}{given}: {message}" if name else message)
     return "; ".join(lines)
