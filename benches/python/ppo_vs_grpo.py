@@ -477,7 +477,7 @@ def accuracy(setup: Any, config: Any) -> float:
     sampler = TorchSampler(setup.policy.model, setup.policy.stop_tokens, setup.policy.tokenizer.pad_token_id)
     found = evaluate(
         setup.policy, sampler, setup.problems.held_out, max_new_tokens=config.rollout.max_new_tokens,
-        batch_size=64, extract=config.rewards.extract,
+        batch_size=64, verifier=setup.verifier,
     )  # fmt: skip
     return found.accuracy
 
