@@ -1,4 +1,4 @@
-"""`Rollouts`, the one table a training step is made of, and the group functions over it (numpy only).
+"""`Rollouts`, the one table a training step is made of (numpy only).
 
 Rollout fills it, rewards score it, the learner consumes it. One row is one completion. Group ids
 travel with every row: nothing is inferred from position, count or prompt text.
@@ -13,22 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from grpo_rs.advantages import Advantages, GroupState, group_advantages
 from grpo_rs.arrays import BoolArray, FloatArray, IntArray
 from grpo_rs.errors import InputError
-from grpo_rs.packing import pack_rows
-
-__all__ = [
-    "Advantages",
-    "BoolArray",
-    "FloatArray",
-    "GroupState",
-    "IntArray",
-    "Rollouts",
-    "Tokens",
-    "group_advantages",
-    "pack_rows",
-]
 
 
 @dataclass(frozen=True)

@@ -482,18 +482,17 @@ def test_a_teacher_must_know_the_policys_tokens(tmp_path):
 
 
 def test_the_warm_up_survives_a_lack_of_memory(tmp_path, monkeypatch):
-    from grpo_rs.train import warmup
-
-    inner = warmup.completion_logprobs_T
+    inner = Learner.forward
     calls = []
 
-    def fails_once(network, batch, **arguments):
-        calls.append(batch.input_ids_BL.numel())
-        if len(calls) == 1:
-            raise torch.OutOfMemoryError("CUDA out of memory")
-        return inner(network, batch, **arguments)
+    def fails_once(self, batch, model=None, *, temperature=None):
+        if temperature is not None:  # the warm-up's own, which imitates at temperature 1
+            calls.append(batch.input_ids_BL.numel())
+            if len(calls) == 1:
+                raise torch.OutOfMemoryError("CUDA out of memory")
+        return inner(self, batch, model, temperature=temperature)
 
-    monkeypatch.setattr(warmup, "completion_logprobs_T", fails_once)
+    monkeypatch.setattr(Learner, "forward", fails_once)
     values = {"rollout": QUICK["rollout"], "run": QUICK["run"] | {"out": str(tmp_path / "run")}}
     config = config_from_dict(values | {"warmup": {"max_steps": 2}, "data": {"held_out": 8}})
     assert train(config).summary["warmup"]["steps"] == 2

@@ -34,6 +34,8 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from grpo_rs.learner.lora import causal_lm
+
 SUFFIX = "_shared_prefix"
 PLAN = "shared_prefix_plan"
 # What an attention function may be asked to do beside a scaled softmax, and we do not.
@@ -122,7 +124,7 @@ class AttentionPlan:
 
 def why_not_shared_prefix(model: PreTrainedModel) -> str | None:
     """Why a model cannot take plans, in words for the user; None if nothing is known against it."""
-    model = without_adapters(model)
+    model = causal_lm(model)
     config = model.config.get_text_config()
     kinds = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
     if config.is_encoder_decoder:
@@ -145,7 +147,7 @@ def use_shared_prefix(model: PreTrainedModel) -> None:
     Raises:
         NotImplementedError: it cannot take them, with the reason.
     """
-    model = without_adapters(model)
+    model = causal_lm(model)
     former = model.config._attn_implementation
     if former.endswith(SUFFIX):
         return
@@ -153,12 +155,6 @@ def use_shared_prefix(model: PreTrainedModel) -> None:
     if reason is not None:
         raise NotImplementedError(reason)
     model.set_attn_implementation(_registered(former))
-
-
-def without_adapters(model: PreTrainedModel) -> PreTrainedModel:
-    """The transformers model inside a peft model, its adapters included; any other model as it is."""
-    inner: PreTrainedModel = model.get_base_model() if hasattr(model, "get_base_model") else model  # type: ignore[operator]
-    return inner
 
 
 @cache

@@ -21,8 +21,10 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from grpo_rs.advantages import Advantages
 from grpo_rs.algo.value import bounded_value_T, explained_variance, value_loss_T
-from grpo_rs.batch import Advantages, FloatArray, IntArray, Rollouts
+from grpo_rs.arrays import FloatArray, IntArray
+from grpo_rs.batch import Rollouts
 from grpo_rs.errors import CheckpointError, InputError, ModelError
 from grpo_rs.learner.activations import Activations
 from grpo_rs.learner.layout import MicroBatch

@@ -21,7 +21,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from grpo_rs.batch import IntArray, Rollouts
+from grpo_rs.arrays import IntArray
+from grpo_rs.batch import Rollouts
 from grpo_rs.errors import InputError
 from grpo_rs.learner.attention import AttentionPlan, PackedGroup
 from grpo_rs.packing import cut_micro_batches, pack_rows

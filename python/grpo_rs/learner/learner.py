@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any, TypeVar
 
 import numpy as np
@@ -16,10 +17,12 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from grpo_rs.advantages import Advantages
 from grpo_rs.algo.aggregate import token_weights_N
 from grpo_rs.algo.knobs import Algo
 from grpo_rs.algo.objective import PolicyLoss, TokenBatch, policy_loss
-from grpo_rs.batch import Advantages, BoolArray, FloatArray, IntArray, Rollouts
+from grpo_rs.arrays import BoolArray, FloatArray, IntArray
+from grpo_rs.batch import Rollouts
 from grpo_rs.errors import InputError, ModelError
 from grpo_rs.learner.activations import Activations
 from grpo_rs.learner.layout import Layout, MicroBatch, micro_batches
@@ -159,7 +162,7 @@ class Learner:
         def forward() -> FloatArray:
             flat = np.full(len(rollouts.completions.flat), np.nan)
             for batch in self.plan(rollouts, chosen):
-                logp_T, _ = self._forward(batch, model)
+                logp_T, _ = self.forward(batch, model)
                 flat[batch.flat_T.numpy(force=True)] = logp_T.double().numpy(force=True)
             return flat
 
@@ -198,8 +201,9 @@ class Learner:
         metrics: dict[str, float] = {"train/rows": 0, "train/tokens": 0}
         if len(rows) == 0:
             return metrics
+        acting_N = self._acting_N(rollouts, advantages)
         windows = [
-            _Window(counted, counted[self._acting(rollouts, advantages, counted)])
+            _Window(counted, counted[acting_N[counted]])
             for counted in optimiser_windows(rollouts.group_ids, rows, self.algo.minibatches)
         ]
         windows = [window for window in windows if len(window.rows)]
@@ -223,17 +227,16 @@ class Learner:
                 self._optimiser_step(data, replace(window, first=epoch == index == 0), sums, lr)
         return metrics | sums.means() | data.sampler_gap()
 
-    def _acting(self, rollouts: Rollouts, advantages: Advantages, rows: IntArray) -> BoolArray:
-        """Which of the rows have a gradient: the others count in denominators and need no forward pass."""
-        acting = np.ones(len(rows), np.bool_)
+    def _acting_N(self, rollouts: Rollouts, advantages: Advantages) -> BoolArray:
+        """Which rows have a gradient: the others count in denominators and need no forward pass."""
+        acting_N = np.ones(len(rollouts), np.bool_)
         if self.algo.overlong_filter:
-            acting &= rollouts.finished[rows]
+            acting_N &= rollouts.finished
         if not self._moves_without_advantage:
-            tokens = np.repeat(np.arange(len(rollouts)), rollouts.completions.lengths)
-            signal = np.zeros(len(rollouts), np.bool_)
-            signal[tokens[token_advantages(rollouts, advantages) != 0]] = True
-            acting &= signal[rows]
-        return acting
+            lengths = rollouts.completions.lengths
+            row_T = np.repeat(np.arange(len(rollouts)), lengths)
+            acting_N &= np.bincount(row_T[advantages.per_token(lengths) != 0], minlength=len(rollouts)) > 0
+        return acting_N
 
     @property
     def _moves_without_advantage(self) -> bool:
@@ -262,7 +265,7 @@ class Learner:
                 self._two_passes(data, window, plan, found)
             else:
                 for batch in plan:
-                    logp_T, entropy_T = self._forward(batch)
+                    logp_T, entropy_T = self.forward(batch)
                     loss = self._objective(data, window, batch, logp_T, entropy_T, found)
                     loss.backward()
             return found
@@ -288,7 +291,7 @@ class Learner:
         micro-batch by micro-batch. The gradient is that of the loss on all tokens at once.
         """
         with torch.no_grad():
-            passes = [self._forward(batch) for batch in plan]
+            passes = [self.forward(batch) for batch in plan]
         whole = _join(plan)
         logp_T = torch.cat([logp for logp, _ in passes]).requires_grad_()
         entropy_T = torch.cat([entropy for _, entropy in passes]).requires_grad_()
@@ -300,7 +303,7 @@ class Learner:
             for coefficient in coefficients
         )
         for batch, for_logp_T, for_entropy_T in zip(plan, of_logp, of_entropy, strict=True):
-            logp_T, entropy_T = self._forward(batch)
+            logp_T, entropy_T = self.forward(batch)
             surrogate = logp_T.new_zeros(())
             if for_logp_T is not None:
                 surrogate = surrogate + (for_logp_T * logp_T).sum()
@@ -348,7 +351,7 @@ class Learner:
             self.algo,
             TokenBatch(
                 logp_T=logp_T,
-                advantage_T=per_token(data.token_advantages()[flat_T]),
+                advantage_T=per_token(data.token_advantages[flat_T]),
                 weight_T=per_token(window.weights_N[batch.row_T.numpy(force=True)]),
                 row_T=row_T,
                 old_logp_T=None if data.old is None else data.old[batch.flat_T].to(logp_T),
@@ -356,7 +359,7 @@ class Learner:
                 ref_logp_T=None if data.reference is None else data.reference[batch.flat_T].to(logp_T),
                 entropy_T=entropy_T,
                 group_N=torch.as_tensor(rollouts.group_ids[index_N]).to(row_T),
-                failed_N=torch.as_tensor(data.failed()[index_N]).to(row_T.device),
+                failed_N=torch.as_tensor(data.failed[index_N]).to(row_T.device),
                 truncated_N=torch.as_tensor(~rollouts.finished[index_N]).to(row_T.device),
             ),
         )
@@ -392,12 +395,20 @@ class Learner:
             )
         ]
 
-    def _forward(self, batch: MicroBatch, model: PreTrainedModel | None = None) -> tuple[Tensor, Tensor]:
-        """Log-probabilities and entropies of a micro-batch's completion tokens."""
+    def forward(
+        self, batch: MicroBatch, model: PreTrainedModel | None = None, *, temperature: float | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Log-probabilities and entropies of a micro-batch's completion tokens, (T,) each.
+
+        Args:
+            batch: from `plan`.
+            model: another one of the same layout and vocabulary; the policy by default.
+            temperature: another one than the sampler's.
+        """
         return completion_logprobs_T(
             self.model if model is None else model,
             batch,
-            temperature=self.temperature,
+            temperature=self.temperature if temperature is None else temperature,
             chunk_tokens=self.logprob_chunk_tokens,
             head_float32=self.head_float32,
             entropy_gradient=self.algo.needs_entropy_gradient,
@@ -433,7 +444,7 @@ class Learner:
 
         def backward() -> None:
             for batch in self.plan(rollouts, rows):
-                logp_T, _ = self._forward(batch)
+                logp_T, _ = self.forward(batch)
                 logp_T.sum().backward()
 
         self.fitting(backward, rollouts, rows)
@@ -459,7 +470,7 @@ class Learner:
             self.optimizer.zero_grad()
             plan = self.plan(data.rollouts, rows)
             with torch.no_grad():
-                passes = [self._forward(batch) for batch in plan]
+                passes = [self.forward(batch) for batch in plan]
             logp_T, entropy_T = (torch.cat(part) for part in zip(*passes, strict=True))
             whole = _join(plan)
             if window.first:
@@ -484,7 +495,7 @@ class Learner:
                 "old log-probability": None if data.old is None else data.old[flat],
                 "reference log-probability": None if data.reference is None else data.reference[flat],
                 "sampler log-probability": data.rollouts.sampler_logprobs[flat.numpy(force=True)],
-                "advantage": data.token_advantages()[flat.numpy(force=True)],
+                "advantage": data.token_advantages[flat.numpy(force=True)],
                 "entropy": entropy_T,
                 "loss": None if loss is None else loss.reshape(1),
             }
@@ -535,13 +546,6 @@ def optimiser_windows(group_ids: IntArray, rows: IntArray, minibatches: int) -> 
     return [rows[np.isin(group_ids[rows], share)] for share in shares]
 
 
-def token_advantages(rollouts: Rollouts, advantages: Advantages) -> FloatArray:
-    """float64, flat: each token's advantage, its completion's own where they do not differ by token."""
-    if advantages.token_values is not None:
-        return advantages.token_values
-    return np.repeat(advantages.values, rollouts.completions.lengths)
-
-
 @dataclass
 class _Batch:
     """A batch of rollouts with what is known of it; tensors are flat, on the model's device."""
@@ -564,10 +568,12 @@ class _Batch:
                 self.old = torch.full_like(self.unmoved, torch.nan)
             self.old[flat_T] = logp_T
 
+    @cached_property
     def token_advantages(self) -> FloatArray:
         """float64, each token's advantage."""
-        return token_advantages(self.rollouts, self.advantages)
+        return self.advantages.per_token(self.rollouts.completions.lengths)
 
+    @cached_property
     def failed(self) -> BoolArray:
         """bool, one per row: it did not solve its task, by the verifier or else by a reward of 0 or less."""
         if self.rollouts.outcomes is not None:

@@ -18,8 +18,9 @@ from transformers import PreTrainedModel
 
 from grpo_rs.errors import ModelError
 from grpo_rs.learner.activations import Activations
-from grpo_rs.learner.attention import forward_arguments, use_shared_prefix, without_adapters
+from grpo_rs.learner.attention import forward_arguments, use_shared_prefix
 from grpo_rs.learner.layout import MicroBatch
+from grpo_rs.learner.lora import causal_lm
 
 LOGIT_BYTES = 1 << 27
 """Most bytes of a chunk's logits, so that memory does not grow with the vocabulary."""
@@ -86,7 +87,7 @@ def completion_hidden_TD(
         arguments = forward_arguments(batch.plan, batch.input_ids_BL.device)
     with activations or Activations():
         hidden_BLD: Tensor = (
-            without_adapters(model)
+            causal_lm(model)
             .base_model(
                 input_ids=batch.input_ids_BL, position_ids=batch.position_ids_BL, use_cache=False, **arguments
             )

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from grpo_rs.batch import Advantages, IntArray, Rollouts
+from grpo_rs.advantages import Advantages
+from grpo_rs.arrays import IntArray
+from grpo_rs.batch import Rollouts
 from grpo_rs.errors import ModelError
 
 

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from grpo_rs.batch import FloatArray
+from grpo_rs.arrays import FloatArray
 from grpo_rs.errors import InputError
 from grpo_rs.rewards.base import Completions, Reward
 

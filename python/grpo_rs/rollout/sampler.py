@@ -8,7 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from grpo_rs.batch import IntArray, Rollouts
+from grpo_rs.arrays import IntArray
+from grpo_rs.batch import Rollouts
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from grpo_rs.batch import IntArray, Rollouts, Tokens
+from grpo_rs.arrays import IntArray
+from grpo_rs.batch import Rollouts, Tokens
 from grpo_rs.errors import ModelError
 from grpo_rs.rollout.sampler import SamplingParams
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from grpo_rs import testing
-from grpo_rs.batch import IntArray
+from grpo_rs.arrays import IntArray
 from grpo_rs.errors import DataError
 from grpo_rs.math import MathPolicy, unreadable_golds
 from grpo_rs.train.config import Config, DataConfig

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from grpo_rs.advantages import StepRewards
+from grpo_rs.advantages import Advantages, GroupState, StepRewards
 from grpo_rs.algo.advantages import PassRateTracker, compute_advantages
-from grpo_rs.batch import Advantages, GroupState, Rollouts
+from grpo_rs.batch import Rollouts
 from grpo_rs.errors import ModelError
 from grpo_rs.learner.critic import Critic
 from grpo_rs.learner.memory import PeakMemory
@@ -324,7 +324,8 @@ def train(
                     advantages = advantages_of()
                 else:
                     advantages, judged = critic.learn(rollouts, advantages_of, lr=config.algo.critic_lr)
-                if state.step < config.algo.critic_warmup_steps:
+                resting = state.step < config.algo.critic_warmup_steps
+                if resting:
                     # The policy rests: it would follow a critic that knows nothing yet.
                     advantages = replace(advantages, trainable=np.zeros_like(advantages.trainable))
                 if tracker is not None:
@@ -332,7 +333,7 @@ def train(
                 lr = learning_rate(config.optim, state.step, config.run.steps)
                 peak = (
                     PeakMemory(learner, beside=0 if critic is None else critic.nbytes)
-                    if state.memory is None
+                    if state.memory is None and not resting
                     else None
                 )
                 try:

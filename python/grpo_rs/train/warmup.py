@@ -9,9 +9,7 @@ import numpy as np
 
 from grpo_rs.batch import Rollouts, Tokens
 from grpo_rs.errors import DataError
-from grpo_rs.learner.activations import Activations
 from grpo_rs.learner.learner import Learner
-from grpo_rs.learner.logprobs import completion_logprobs_T
 from grpo_rs.train.config import WarmupConfig
 from grpo_rs.train.data import Problem
 from grpo_rs.train.models import Policy
@@ -99,14 +97,7 @@ def _step(policy: Policy, learner: Learner, problems: Sequence[Problem], lr: flo
         learner.optimizer.zero_grad()
         loss = 0.0
         for batch in learner.plan(table, rows):
-            logp_T, _ = completion_logprobs_T(
-                learner.model,
-                batch,
-                temperature=1.0,
-                chunk_tokens=learner.logprob_chunk_tokens,
-                head_float32=learner.head_float32,
-                activations=Activations(recompute=learner.recompute_cheap),
-            )
+            logp_T, _ = learner.forward(batch, temperature=1.0)
             part = -logp_T.sum() / total
             part.backward()
             loss += float(part.detach())
