@@ -59,8 +59,12 @@ class Rollouts:
         completions: token ids of each row, the end-of-sequence token included when there is one.
         group_ids: int64, one per row: the row of `prompts` that it answers.
         sampler_logprobs: float32, aligned with `completions.flat`: log-probabilities under the
-            sampling distribution (temperature applied).
-        finished: bool, one per row: it ended with an end-of-sequence token, not at the length limit.
+            distribution that each token was drawn from: temperature, top-k, top-p and min-p applied.
+        finished: bool, one per row: it ended by itself (a stop token or text), not at the length limit.
+        versions: int64, one per row: the optimiser steps behind the weights that drew it; None for those
+            of the learner.
+        log_mass: float32, aligned with `completions.flat`: log of the probability that top-k, top-p and
+            min-p left before it was renormalised; None where they were off.
         rewards: float64, one per row, NaN where not scorable; None until scored.
         components: each reward function's scores by name, before weighting.
         outcomes: uint8 codes of `MathOutcome`, one per row; None until scored.
@@ -72,6 +76,8 @@ class Rollouts:
     group_ids: IntArray
     sampler_logprobs: npt.NDArray[np.float32]
     finished: BoolArray
+    versions: IntArray | None = None
+    log_mass: npt.NDArray[np.float32] | None = None
     rewards: FloatArray | None = None
     components: dict[str, FloatArray] = field(default_factory=dict)
     outcomes: npt.NDArray[np.uint8] | None = None
@@ -82,9 +88,11 @@ class Rollouts:
             ("group_ids", self.group_ids, rows),
             ("finished", self.finished, rows),
             ("prompt_index", self.prompt_index, groups),
+            ("versions", self.versions, rows),
             ("sampler_logprobs", self.sampler_logprobs, len(self.completions.flat)),
+            ("log_mass", self.log_mass, len(self.completions.flat)),
         ):
-            if len(array) != expected:
+            if array is not None and len(array) != expected:
                 raise InputError(f"{name} has {len(array)} entries; {expected} are needed")
         if rows and (self.group_ids.min() < 0 or self.group_ids.max() >= groups):
             raise InputError(f"group_ids must be rows of prompts, 0 to {groups - 1}")
@@ -92,12 +100,21 @@ class Rollouts:
     def __len__(self) -> int:
         return len(self.completions)
 
+    @property
+    def policy_logprobs(self) -> npt.NDArray[np.float32]:
+        """float32, the log-probabilities that a learner compares with: without top-k, top-p and min-p.
+
+        The learner's distribution has no such limits. Comparing the two so holds the probability that they
+        left constant in the policy, as an importance ratio of 1 on the data's own weights wants.
+        """
+        return self.sampler_logprobs if self.log_mass is None else self.sampler_logprobs + self.log_mass
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """What the sampler produced, as named arrays for storage. `from_arrays` is the inverse.
 
         Scores are left out: scoring again gives the same ones.
         """
-        return {
+        arrays: dict[str, npt.NDArray[Any] | None] = {
             "prompt_tokens": self.prompts.flat,
             "prompt_offsets": self.prompts.offsets,
             "prompt_index": self.prompt_index,
@@ -106,7 +123,10 @@ class Rollouts:
             "group_ids": self.group_ids,
             "sampler_logprobs": self.sampler_logprobs,
             "finished": self.finished,
+            "versions": self.versions,
+            "log_mass": self.log_mass,
         }
+        return {name: array for name, array in arrays.items() if array is not None}
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, npt.NDArray[Any]]) -> Rollouts:
@@ -118,4 +138,6 @@ class Rollouts:
             group_ids=arrays["group_ids"],
             sampler_logprobs=arrays["sampler_logprobs"],
             finished=arrays["finished"],
+            versions=arrays.get("versions"),
+            log_mass=arrays.get("log_mass"),
         )

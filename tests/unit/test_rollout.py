@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from grpo_rs.rollout.sampler import SamplingParams
+from grpo_rs.rollout.sampler import SamplingParams, completion_seeds, gather
 from grpo_rs.rollout.torch_sampler import TorchSampler
 from grpo_rs.testing import tiny_model
 
@@ -15,9 +15,11 @@ def sampler(stop=(END,)):
     return TorchSampler(tiny_model(3, hidden_size=32, num_heads=2), list(stop), pad_token=0)
 
 
-def draw(params, *, seed=0, prompts=PROMPTS, back_end=None):
+def draw(group_size, params, *, seed=0, prompts=PROMPTS, back_end=None):
     back_end = back_end or sampler()
-    return back_end.sample(prompts, np.arange(len(prompts)), params, np.random.default_rng(seed))
+    index = np.arange(len(prompts))
+    seeds = completion_seeds(seed, index, group_size)
+    return gather(prompts, index, back_end.stream(prompts, seeds, params))
 
 
 def logprobs(model, prompt, completion, temperature):
@@ -31,7 +33,7 @@ def logprobs(model, prompt, completion, temperature):
 def test_logprobs_are_the_models_own(temperature):
     """Prompts of different lengths, rows that leave early: the cache, mask and positions must agree."""
     back_end = sampler()
-    out = draw(SamplingParams(4, 12, temperature), back_end=back_end)
+    out = draw(4, SamplingParams(12, temperature), back_end=back_end)
     assert len(set(out.completions.lengths.tolist())) > 2
     for row in range(len(out)):
         completion = out.completions[row].tolist()
@@ -42,7 +44,7 @@ def test_logprobs_are_the_models_own(temperature):
 
 def test_greedy_takes_the_most_probable_token():
     back_end = sampler(stop=[])
-    out = draw(SamplingParams(1, 8, temperature=0.0), back_end=back_end)
+    out = draw(1, SamplingParams(8, temperature=0.0), back_end=back_end)
     for row, prompt in enumerate(PROMPTS):
         sequence = list(prompt)
         for token in out.completions[row]:
@@ -54,7 +56,7 @@ def test_greedy_takes_the_most_probable_token():
 
 
 def test_lengths_end_with_the_stop_token_that_is_kept():
-    out = draw(SamplingParams(64, 20))
+    out = draw(64, SamplingParams(20))
     for row in range(len(out)):
         completion = out.completions[row].tolist()
         assert (completion[-1] == END) == out.finished[row]
@@ -65,24 +67,24 @@ def test_lengths_end_with_the_stop_token_that_is_kept():
 def test_a_stop_token_that_is_also_the_padding_counts_once():
     """pad == eos: the length comes from the sampler, so the true end is neither lost nor doubled."""
     back_end = TorchSampler(tiny_model(3, hidden_size=32, num_heads=2), [END], pad_token=END)
-    out = draw(SamplingParams(16, 20), back_end=back_end)
-    reference = draw(SamplingParams(16, 20))
+    out = draw(16, SamplingParams(20), back_end=back_end)
+    reference = draw(16, SamplingParams(20))
     np.testing.assert_array_equal(out.completions.flat, reference.completions.flat)
 
 
-def test_the_generator_decides_everything():
-    params = SamplingParams(4, 10)
+def test_the_seeds_decide_everything():
+    params = SamplingParams(10)
     torch.manual_seed(1)
-    first = draw(params, seed=5)
+    first = draw(4, params, seed=5)
     torch.manual_seed(2)
-    np.testing.assert_array_equal(first.completions.flat, draw(params, seed=5).completions.flat)
-    assert first.completions.flat.tolist() != draw(params, seed=6).completions.flat.tolist()
+    np.testing.assert_array_equal(first.completions.flat, draw(4, params, seed=5).completions.flat)
+    assert first.completions.flat.tolist() != draw(4, params, seed=6).completions.flat.tolist()
 
 
 def test_draws_follow_the_distribution():
     """20,000 first tokens against the model's probabilities: a chi-squared statistic within bounds."""
     back_end = sampler(stop=[])
-    out = draw(SamplingParams(20_000, 1, 0.8), prompts=PROMPTS[:1], back_end=back_end)
+    out = draw(20_000, SamplingParams(1, 0.8), prompts=PROMPTS[:1], back_end=back_end)
     with torch.no_grad():
         logits = back_end.model(torch.tensor([PROMPTS[0]])).logits[0, -1]
     expected = torch.softmax(logits / 0.8, -1).double().numpy() * 20_000
@@ -95,5 +97,5 @@ def test_draws_follow_the_distribution():
 def test_training_mode_is_restored():
     back_end = sampler()
     back_end.model.train()
-    draw(SamplingParams(1, 2), back_end=back_end)
+    draw(1, SamplingParams(2), back_end=back_end)
     assert back_end.model.training

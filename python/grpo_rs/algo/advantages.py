@@ -496,7 +496,7 @@ def _reward_kl(
 
 def _sampled_logprobs(rollouts: Rollouts, old_logprobs: FloatArray | None) -> FloatArray:
     if old_logprobs is None:
-        return floats("sampler_logprobs", rollouts.sampler_logprobs)
+        return floats("sampler_logprobs", rollouts.policy_logprobs)
     return floats("old_logprobs", old_logprobs)
 
 

@@ -355,7 +355,7 @@ class Learner:
                 weight_T=per_token(window.weights_N[batch.row_T.numpy(force=True)]),
                 row_T=row_T,
                 old_logp_T=None if data.old is None else data.old[batch.flat_T].to(logp_T),
-                rollout_logp_T=per_token(rollouts.sampler_logprobs[flat_T]),
+                rollout_logp_T=per_token(rollouts.policy_logprobs[flat_T]),
                 ref_logp_T=None if data.reference is None else data.reference[batch.flat_T].to(logp_T),
                 entropy_T=entropy_T,
                 group_N=torch.as_tensor(rollouts.group_ids[index_N]).to(row_T),
@@ -494,7 +494,7 @@ class Learner:
                 "log-probability": logp_T,
                 "old log-probability": None if data.old is None else data.old[flat],
                 "reference log-probability": None if data.reference is None else data.reference[flat],
-                "sampler log-probability": data.rollouts.sampler_logprobs[flat.numpy(force=True)],
+                "sampler log-probability": data.rollouts.policy_logprobs[flat.numpy(force=True)],
                 "advantage": data.token_advantages[flat.numpy(force=True)],
                 "entropy": entropy_T,
                 "loss": None if loss is None else loss.reshape(1),
@@ -586,7 +586,7 @@ class _Batch:
         """How far the learner's log-probabilities were from the sampler's before the update."""
         if self.unmoved is None:
             return {}
-        gap = np.abs(self.unmoved.double().numpy(force=True) - self.rollouts.sampler_logprobs)
+        gap = np.abs(self.unmoved.double().numpy(force=True) - self.rollouts.policy_logprobs)
         gap = gap[~np.isnan(gap)]
         return {"train/sampler_gap": float(gap.mean()), "train/sampler_gap_max": float(gap.max())}
 

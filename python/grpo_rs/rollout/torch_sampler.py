@@ -7,7 +7,7 @@ Shapes: B = rows still running, V = vocabulary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from grpo_rs.arrays import IntArray
-from grpo_rs.batch import Rollouts, Tokens
 from grpo_rs.errors import ModelError
-from grpo_rs.rollout.sampler import SamplingParams
+from grpo_rs.rollout.sampler import Completion, Finish, SamplingParams, SeedArray, uniforms
 
 # Rows that have ended are dropped from the cache once they are this share of it: dropping copies it.
 COMPACT_SHARE = 0.125
@@ -37,36 +36,29 @@ class TorchSampler:
         self.model = model
         self.stop_tokens = torch.tensor(sorted(set(stop_tokens)), device=model.device)
         self.pad_token = pad_token
+        self.version = 0
 
-    @torch.no_grad()
-    def sample(
-        self,
-        prompts: Sequence[Sequence[int]],
-        prompt_index: IntArray,
-        params: SamplingParams,
-        random: np.random.Generator,
-    ) -> Rollouts:
-        """See `Sampler.sample`."""
+    def stream(
+        self, prompts: Sequence[Sequence[int]], seeds: SeedArray, params: SamplingParams
+    ) -> Iterator[Completion]:
+        """See `Sampler.stream`."""
         training = self.model.training
         self.model.eval()
         try:
-            tokens, logprobs, finished = self._generate(prompts, params, random)
+            tokens, logprobs, finished = self._generate(prompts, seeds, params)
         finally:
             self.model.train(training)
-        return Rollouts(
-            prompts=Tokens.from_rows(prompts),
-            prompt_index=prompt_index,
-            completions=Tokens.from_rows(tokens),
-            group_ids=np.repeat(np.arange(len(prompts), dtype=np.int64), params.group_size),
-            sampler_logprobs=np.concatenate(logprobs).astype(np.float32, copy=False),
-            finished=finished,
-        )
+        for row, (ids, logp, ended) in enumerate(zip(tokens, logprobs, finished, strict=True)):
+            group, member = divmod(row, seeds.shape[1])
+            finish = Finish.STOP_TOKEN if ended else Finish.LENGTH
+            yield Completion(group, member, ids, logp, finish, self.version)
 
+    @torch.no_grad()
     def _generate(
-        self, prompts: Sequence[Sequence[int]], params: SamplingParams, random: np.random.Generator
+        self, prompts: Sequence[Sequence[int]], seeds: SeedArray, params: SamplingParams
     ) -> tuple[list[IntArray], list[np.ndarray], np.ndarray]:
         device = self.model.device
-        rows = len(prompts) * params.group_size
+        rows = seeds.size
         ids, mask = self._left_padded(prompts)
         padded = not bool(mask.all())
         output = self.model(
@@ -82,20 +74,19 @@ class TorchSampler:
                 f"{type(self.model).__name__} keeps no key-value cache that could be shared by a group: only "
                 "attention models can be sampled from yet"
             )
-        cache.batch_repeat_interleave(params.group_size)
-        mask = mask.repeat_interleave(params.group_size, 0)
+        cache.batch_repeat_interleave(seeds.shape[1])
+        mask = mask.repeat_interleave(seeds.shape[1], 0)
         positions_B = mask.sum(-1)
-        logits_BV = output.logits[:, -1].repeat_interleave(params.group_size, 0)
+        logits_BV = output.logits[:, -1].repeat_interleave(seeds.shape[1], 0)
 
-        # One number a row and step, drawn for all rows at once: a draw does not depend on who has left.
-        uniforms = torch.from_numpy(random.random((params.max_new_tokens, rows))).to(device)
+        uniform_RT = torch.from_numpy(uniforms(seeds.reshape(-1), params.max_new_tokens)).to(device)
         tokens = torch.zeros((rows, params.max_new_tokens), dtype=torch.long, device=device)
         logprobs = torch.zeros((rows, params.max_new_tokens), device=device)
         lengths = torch.zeros(rows, dtype=torch.long, device=device)
         finished = torch.zeros(rows, dtype=torch.bool, device=device)
         row_B = torch.arange(rows, device=device)  # the row of each member of the batch
         for step in range(params.max_new_tokens):
-            token_B, logprob_B = _draw(logits_BV, params.temperature, uniforms[step, row_B])
+            token_B, logprob_B = _draw(logits_BV, params.temperature, uniform_RT[row_B, step])
             running_B = ~finished[row_B]
             live = row_B[running_B]
             tokens[live, step], logprobs[live, step] = token_B[running_B], logprob_B[running_B]

@@ -9,7 +9,7 @@ import numpy as np
 
 from grpo_rs.outcomes import MathOutcome
 from grpo_rs.rewards import Completions, MathReward
-from grpo_rs.rollout.sampler import Sampler, SamplingParams
+from grpo_rs.rollout.sampler import Sampler, SamplingParams, gather, greedy_seeds
 from grpo_rs.train.data import Problem
 from grpo_rs.train.models import Policy
 
@@ -50,17 +50,14 @@ def evaluate(
         batch_size: prompts generated at once.
         verifier: judges the completions.
     """
-    params = SamplingParams(group_size=1, max_new_tokens=max_new_tokens, temperature=0.0)
+    params = SamplingParams(max_new_tokens, temperature=0.0)
     texts: list[str] = []
     tokens = 0
     for start in range(0, len(problems), batch_size):
         chunk = problems[start : start + batch_size]
-        rollouts = sampler.sample(
-            [problem.tokens for problem in chunk],
-            np.arange(start, start + len(chunk)),
-            params,
-            np.random.default_rng(0),  # greedy: never drawn from
-        )
+        prompts = [problem.tokens for problem in chunk]
+        completions = sampler.stream(prompts, greedy_seeds(len(chunk)), params)
+        rollouts = gather(prompts, np.arange(start, start + len(chunk)), completions)
         tokens += len(rollouts.completions.flat)
         texts += policy.decode(rollouts.completions)
     verdicts = verifier.verdicts(Completions(texts, [problem.gold for problem in problems]))

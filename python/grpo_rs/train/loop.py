@@ -31,7 +31,7 @@ from grpo_rs.learner.reference import Reference
 from grpo_rs.math import MathVerdicts
 from grpo_rs.outcomes import MathOutcome
 from grpo_rs.rewards import Completions, Scored, step_rewards
-from grpo_rs.rollout.sampler import Sampler, SamplingParams
+from grpo_rs.rollout.sampler import Sampler, SamplingParams, completion_seeds, gather, greedy_seeds
 from grpo_rs.rollout.torch_sampler import TorchSampler
 from grpo_rs.train.checkpoint import (
     RunDirectory,
@@ -49,7 +49,6 @@ from grpo_rs.train.log import Display, LineFile, Phases, memory_line, percent
 from grpo_rs.train.setup import prepare, run_path
 from grpo_rs.train.warmup import supervised_warmup
 
-SAMPLE_STREAM = 0
 # Training problems on which the warm-up's progress is measured.
 WARMUP_PROBLEMS = 256
 
@@ -125,9 +124,7 @@ def train(
     # SPO's running estimate of each prompt's pass rate: the only state of an estimator.
     tracker = PassRateTracker() if config.algo.baseline == "tracker" else None
     order = PromptOrder(len(problems.train), config.run.seed)
-    params = SamplingParams(
-        config.rollout.group_size, config.rollout.max_new_tokens, config.rollout.temperature
-    )
+    params = SamplingParams(config.rollout.max_new_tokens, config.rollout.temperature)
     held_out = problems.held_out[: config.eval.max_prompts]
     metrics_file = LineFile(run.path / "metrics.jsonl", state.file_sizes.get("metrics.jsonl"))
     completions_file = LineFile(run.path / "completions.jsonl", state.file_sizes.get("completions.jsonl"))
@@ -258,12 +255,10 @@ def train(
             if rollouts is None:
                 index = order.take(state.position, config.rollout.prompts_per_step)
                 with phases.measure("sample"):
-                    rollouts = sampler.sample(
-                        [problems.train[i].tokens for i in index],
-                        index,
-                        params,
-                        np.random.default_rng((config.run.seed, SAMPLE_STREAM, state.step)),
-                    )
+                    prompts = [problems.train[i].tokens for i in index]
+                    draws = np.arange(state.position, state.position + len(index))
+                    seeds = completion_seeds(config.run.seed, draws, config.rollout.group_size)
+                    rollouts = gather(prompts, index, sampler.stream(prompts, seeds, params))
                 state.position += len(index)
                 state.generated_tokens += len(rollouts.completions.flat)
                 if should_stop():
@@ -282,12 +277,11 @@ def train(
             greedy_rewards = old_logp = reference_logp = teacher_logp = None
             if config.algo.baseline == "greedy":
                 with phases.measure("sample"):
-                    greedy = sampler.sample(
-                        [rollouts.prompts[group].tolist() for group in range(len(rollouts.prompts))],
-                        rollouts.prompt_index,
-                        replace(params, group_size=1, temperature=0.0),
-                        np.random.default_rng(0),  # greedy: never drawn from
+                    prompts = [rollouts.prompts[group].tolist() for group in range(len(rollouts.prompts))]
+                    best = sampler.stream(
+                        prompts, greedy_seeds(len(prompts)), replace(params, temperature=0.0)
                     )
+                    greedy = gather(prompts, rollouts.prompt_index, best)
                 with phases.measure("score"), keeping(rollouts):
                     greedy_rewards = score(greedy)[2].total
                 # A prompt whose greedy completion has no reward has no baseline: it teaches nothing.
