@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 import numpy as np
@@ -186,7 +186,7 @@ class MathVerdicts:
 
     Attributes:
         scores: float32, one per prediction: 1 correct, 0 incorrect, NaN not scorable (the gold cannot
-            be read). The array is Rust's own memory.
+            be read). From `verify_math`, the array is Rust's own memory.
         outcomes: uint8 codes of `MathOutcome`.
         spans: int64, (predictions, 2): where the answer was found, in bytes of the prediction's UTF-8;
             -1 where there was none.
@@ -233,6 +233,36 @@ class MathVerdicts:
         """One sentence on why a prediction was judged as it was."""
         [sentence] = _core.explain_math(*self._pair(index), extract=self._extract, policy=self._policy)
         return sentence
+
+    @classmethod
+    def concatenate(cls, pieces: Sequence[Self]) -> Self:
+        """The verdicts of several batches as those of one, in the order given.
+
+        Raises:
+            InputError: there is none, or they were judged under different policies or `extract`.
+        """
+        if len({(piece._extract, piece._policy) for piece in pieces}) != 1:
+            raise InputError("give verdicts, at least one batch of them, of one `extract` and one policy")
+        return cls(
+            np.concatenate([piece.scores for piece in pieces]),
+            np.concatenate([piece.outcomes for piece in pieces]),
+            np.concatenate([piece.spans for piece in pieces]),
+            [text for piece in pieces for text in piece._predictions],
+            [gold for piece in pieces for gold in piece._golds],
+            pieces[0]._extract,
+            pieces[0]._policy,
+        )
+
+    def take(self, rows: npt.NDArray[np.int64]) -> Self:
+        """The verdicts of some predictions, in the order of `rows`, int64 [R]."""
+        return replace(
+            self,
+            scores=self.scores[rows],
+            outcomes=self.outcomes[rows],
+            spans=self.spans[rows],
+            _predictions=[self._predictions[row] for row in rows.tolist()],
+            _golds=[self._golds[row] for row in rows.tolist()],
+        )
 
     def explanations(self) -> list[str]:
         """The sentence of every prediction, on all cores."""

@@ -41,6 +41,8 @@ class CodeReward:
         InputError: an argument is none of the above.
     """
 
+    bounded = True
+
     def __init__(
         self,
         runner: CodeRunner | None = None,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -11,7 +13,7 @@ import numpy as np
 
 from grpo_rs.arrays import FloatArray
 from grpo_rs.errors import InputError
-from grpo_rs.rewards.base import Completions, Reward
+from grpo_rs.rewards.base import AsyncReward, Completions, Reward
 
 
 @dataclass(frozen=True)
@@ -34,14 +36,14 @@ class WeightedSum:
     would be compared with complete ones.
 
     Args:
-        rewards: by name.
+        rewards: by name; those that are async can be called by a `RewardPool` alone.
         weights: by the same names; finite, any sign.
 
     Raises:
         InputError: names differ, there is none, or a weight is not finite.
     """
 
-    def __init__(self, rewards: Mapping[str, Reward], weights: Mapping[str, float]) -> None:
+    def __init__(self, rewards: Mapping[str, Reward | AsyncReward], weights: Mapping[str, float]) -> None:
         if not rewards or rewards.keys() != weights.keys():
             raise InputError(
                 f"rewards {sorted(rewards)} and weights {sorted(weights)} must have the same names, at "
@@ -61,17 +63,25 @@ class WeightedSum:
             known: scores computed already, by the reward's name; names that have no weight are ignored.
 
         Raises:
-            InputError: a reward returned the wrong number of scores, or an infinite one.
+            InputError: a reward returned the wrong number of scores, or an infinite one, or is async.
         """
         known = known or {}
-        parts = {
-            name: known[name] if name in known else _scores(name, reward, completions)
-            for name, reward in self.rewards.items()
-        }
-        total = np.zeros(len(completions))
-        for name, scores in parts.items():
+        return self.combine(
+            {
+                name: known[name]
+                if name in known
+                else checked_scores(name, reward(completions), len(completions))
+                for name, reward in self.rewards.items()
+            }
+        )
+
+    def combine(self, parts: Mapping[str, FloatArray]) -> Scored:
+        """The sum of scores that are there already, of every reward, in any order of the names."""
+        ordered = {name: parts[name] for name in self.rewards}
+        total = np.zeros(len(next(iter(ordered.values()))))
+        for name, scores in ordered.items():
             total += self.weights[name] * scores
-        return Scored(total, parts)
+        return Scored(total, ordered)
 
 
 def load_reward(path: str) -> Reward:
@@ -97,11 +107,29 @@ def load_function(path: str) -> Callable[..., Any]:
     return cast(Callable[..., Any], found)
 
 
-def _scores(name: str, reward: Reward, completions: Completions) -> FloatArray:
-    scores = np.array([np.nan if s is None else s for s in reward(completions)], np.float64)
-    if scores.shape != (len(completions),):
+def checked_scores(name: str, returned: Any, count: int) -> FloatArray:
+    """What a reward returned, as float64 with NaN where it cannot tell.
+
+    Args:
+        name: of the reward, for messages.
+        returned: by the function.
+        count: completions that it was given.
+
+    Raises:
+        InputError: it is not one number or None for each, or a number is infinite.
+    """
+    try:
+        scores = np.array([np.nan if score is None else score for score in returned], np.float64)
+    except (TypeError, ValueError):
+        if inspect.iscoroutine(returned):
+            returned.close()
         raise InputError(
-            f"reward {name!r} returned {scores.size} scores for {len(completions)} completions: it must "
+            f"reward {name!r} returned {reprlib.repr(returned)}: it must return a list with one number for "
+            "each completion, None where it cannot tell"
+        ) from None
+    if scores.shape != (count,):
+        raise InputError(
+            f"reward {name!r} returned {scores.size} scores for {count} completions: it must "
             "return one each, None where it cannot tell"
         )
     if np.isinf(scores).any():

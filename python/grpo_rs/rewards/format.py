@@ -63,6 +63,8 @@ class FormatReward:
         [0.0, 1.0]
     """
 
+    bounded = True
+
     def __init__(self, style: FormatStyle) -> None:
         self.style: FormatStyle = style
 

@@ -17,6 +17,8 @@ class MathReward:
         policy: what counts as equal.
     """
 
+    bounded = True
+
     def __init__(self, extract: Extract = "auto", *, policy: MathPolicy = MathPolicy()) -> None:
         self.extract: Extract = extract
         self.policy = policy
