@@ -3,8 +3,11 @@
 Both sides get the same problems, in the same number of steps: 16 completions a step in groups of 8, at most
 32 new tokens, temperature 1, learning rate 1e-5, no KL, float32, rewards from the same verifier (the last
 number of the reply). Each runs in a process of its own, one after the other; both are evaluated by the same
-greedy evaluation on the same held-out sums, and on the sums they trained on. Prints a table and, as the last
-line, a JSON object with the ratio of the times a step.
+greedy evaluation on the same held-out sums, and on the sums they trained on. On the way, the held-out sums
+are evaluated every few steps: the time to the target is the sum of the steps up to the first evaluation that
+reaches it, evaluations and loading left out. Peak memory is the resident memory of the process from the first
+step on. TRL checkpoints its activations, as it does by default. Prints a table and, as the last line, a JSON
+object with the ratios, ours over TRL's.
 
     pip install '.[train,smollm2]' trl
     python benches/python/train_smollm2.py --seeds 2 --record
@@ -16,7 +19,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -28,6 +30,8 @@ from typing import Any
 from machine import describe, record
 
 CONFIG = Path(__file__).parents[2] / "configs" / "smollm2_addition.toml"
+TARGET = 0.95
+EVAL_EVERY = 2
 
 
 def main() -> None:
@@ -59,41 +63,62 @@ def main() -> None:
                 f"{run['held_out_after']:.1%}, trained sums {run['trained_before']:.1%} -> "
                 f"{run['trained_after']:.1%}; "
                 f"{run['median_step_s']:.1f} s a step (median), {run['cpu_step_s']:.1f} CPU s, "
-                f"{run['peak_mb']:,.0f} MB",
+                f"{run['peak_mb']:,.0f} MB, {TARGET:.0%} after {run['to_target_s']} s",
                 flush=True,
             )
     result: dict[str, Any] = {"benchmark": "train_smollm2", "steps": arguments.steps, "runs": runs}
     if len(arguments.sides) == 2:
-        steps = {s: [r["median_step_s"] for r in runs if r["side"] == s] for s in arguments.sides}
-        result["step_time_ratio_trl_over_ours"] = round(
-            statistics.median(t / o for t, o in zip(steps["trl"], steps["ours"], strict=True)), 2
-        )
+        result["ratios"] = {
+            name: ratio(runs, name) for name in ("median_step_s", "cpu_step_s", "peak_mb", "to_target_s")
+        }
     result["machine"] = describe()
     if arguments.record:
         record("train_smollm2", result)
     print(json.dumps(result))
 
 
+def ratio(runs: list[dict[str, Any]], name: str) -> float | None:
+    """Ours over TRL's, the median over seeds; None where a side never got there."""
+    sides = {side: [run[name] for run in runs if run["side"] == side] for side in ("ours", "trl")}
+    pairs = list(zip(sides["ours"], sides["trl"], strict=True))
+    if any(None in pair for pair in pairs):
+        return None
+    return round(statistics.median(ours / trl for ours, trl in pairs), 3)
+
+
 def run_ours(steps: int, seed: int) -> dict[str, Any]:
+    from grpo_rs.train.log import Display
     from grpo_rs.train.loop import train
 
+    class Clock(Display):
+        """Processor seconds from the end of one step to the end of the next."""
+
+        begin = 0.0
+
+        def step(self, *arguments: Any) -> None:
+            super().step(*arguments)
+            cpus.append(time.process_time() - self.begin)
+            self.begin = time.process_time()
+
+    cpus: list[float] = []
     config, setup = prepared(steps, seed)
     before = accuracies(setup, config)
     del setup
     with tempfile.TemporaryDirectory() as folder:
         run = config.run.model_copy(update={"out": f"{folder}/run"})
-        begin, cpu = time.perf_counter(), time.process_time()
-        outcome = train(config.model_copy(update={"run": run}))
-        wall, cpu = time.perf_counter() - begin, time.process_time() - cpu
+        often = config.eval.model_copy(update={"every": EVAL_EVERY})
+        forget_peak()
+        outcome = train(config.model_copy(update={"run": run, "eval": often}), display=Clock("", steps))
         peak = peak_mb()
-        lines = (outcome.path / "metrics.jsonl").read_text().splitlines()
-        times = [json.loads(line)["time/step"] for line in lines]
-        outside = wall - sum(times)
+        lines = [json.loads(line) for line in (outcome.path / "metrics.jsonl").read_text().splitlines()]
+        times = [line["time/step"] for line in lines]
+        curve = {line["step"]: line["eval/accuracy"] for line in lines if "eval/accuracy" in line}
         model = config.model.model_copy(update={"path": str(outcome.path / "final")})
         _, trained = prepared(steps, seed, model)
         after = accuracies(trained, config)
-    # What lies outside the steps (loading, evaluations, checkpoints) is single- and multi-threaded alike.
-    return figures(before, after, times, cpu * sum(times) / (sum(times) + outside), peak)
+        curve[steps] = after["held_out"]
+    # Every second one of them holds an evaluation, the first one the start.
+    return figures(before, after, times, cpus[2::EVAL_EVERY], peak, curve)
 
 
 def run_trl(steps: int, seed: int) -> dict[str, Any]:
@@ -109,13 +134,18 @@ def run_trl(steps: int, seed: int) -> dict[str, Any]:
         for p in setup.problems.train
     ]
     times: list[float] = []
+    cpus: list[float] = []
+    curve: dict[int, float] = {}
 
     class Clock(TrainerCallback):  # type: ignore[misc]
         def on_step_begin(self, *_: Any, **__: Any) -> None:
-            self.begin = time.perf_counter()
+            self.begin = time.perf_counter(), time.process_time()
 
         def on_step_end(self, *_: Any, **__: Any) -> None:
-            times.append(time.perf_counter() - self.begin)
+            times.append(time.perf_counter() - self.begin[0])
+            cpus.append(time.process_time() - self.begin[1])
+            if len(times) % EVAL_EVERY == 0:
+                curve[len(times)] = accuracies(setup, config)["held_out"]
 
     rollout = config.rollout
     with tempfile.TemporaryDirectory() as folder:
@@ -143,12 +173,11 @@ def run_trl(steps: int, seed: int) -> dict[str, Any]:
             processing_class=setup.policy.tokenizer,
             callbacks=[Clock()],
         )
-        cpu = time.process_time()
+        forget_peak()
         trainer.train()
-        cpu = time.process_time() - cpu
         peak = peak_mb()
     setup.policy.model.eval()
-    return figures(before, accuracies(setup, config), times, cpu, peak)
+    return figures(before, accuracies(setup, config), times, cpus, peak, curve)
 
 
 def prepared(steps: int, seed: int, model: Any = None) -> tuple[Any, Any]:
@@ -176,20 +205,39 @@ def accuracies(setup: Any, config: Any) -> dict[str, float]:
 
 
 def figures(
-    before: dict[str, float], after: dict[str, float], times: list[float], cpu: float, peak: float
+    before: dict[str, float],
+    after: dict[str, float],
+    times: list[float],
+    cpus: list[float],
+    peak: float,
+    curve: dict[int, float],
 ) -> dict[str, Any]:
+    reached = [step for step, accuracy in sorted(curve.items()) if accuracy >= TARGET]
     return {
         **{f"{name}_before": round(value, 4) for name, value in before.items()},
         **{f"{name}_after": round(value, 4) for name, value in after.items()},
         "median_step_s": round(statistics.median(times), 2),
         "all_steps_s": round(sum(times), 1),
-        "cpu_step_s": round(cpu / len(times), 1),
+        "cpu_step_s": round(statistics.median(cpus), 2),
         "peak_mb": round(peak),
+        "target": TARGET,
+        "to_target_steps": reached[0] if reached else None,
+        "to_target_s": round(sum(times[: reached[0]]), 1) if reached else None,
+        "held_out_by_step": {step: round(accuracy, 4) for step, accuracy in sorted(curve.items())},
     }
 
 
+def forget_peak() -> None:
+    """Sets the peak of the resident memory back to what is held now."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
 def peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Most resident memory since `forget_peak`."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise RuntimeError("/proc/self/status has no VmHWM")
 
 
 if __name__ == "__main__":
