@@ -266,7 +266,7 @@ def run_ours(algorithm: str, model: str, steps: int, seed: int) -> dict[str, Any
             meter.start()
 
         def note(self, text: str) -> None:
-            if text.startswith("held-out greedy accuracy before"):
+            if text.startswith("held-out accuracy before"):
                 meter.start()
             super().note(text)
 
@@ -471,13 +471,15 @@ def trl_ppo(
 
 
 def accuracy(setup: Any, config: Any) -> float:
+    from grpo_rs.rollout.sampler import SamplingParams
     from grpo_rs.rollout.torch_sampler import TorchSampler
     from grpo_rs.train.evaluate import evaluate
 
-    sampler = TorchSampler(setup.policy.model, setup.policy.stop_tokens, setup.policy.tokenizer.pad_token_id)
+    sampler = TorchSampler(setup.policy.model, setup.policy.stop_tokens)
+    greedy = SamplingParams(config.rollout.max_new_tokens, temperature=0.0)
     found = evaluate(
-        setup.policy, sampler, setup.problems.held_out, max_new_tokens=config.rollout.max_new_tokens,
-        batch_size=64, verifier=setup.verifier,
+        setup.policy, sampler, setup.problems.held_out, params=greedy, batch_size=64,
+        verifier=setup.verifier, seed=0,
     )  # fmt: skip
     return found.accuracy
 

@@ -191,14 +191,15 @@ def prepared(steps: int, seed: int, model: Any = None) -> tuple[Any, Any]:
 
 
 def accuracies(setup: Any, config: Any) -> dict[str, float]:
+    from grpo_rs.rollout.sampler import SamplingParams
     from grpo_rs.rollout.torch_sampler import TorchSampler
     from grpo_rs.train.evaluate import evaluate
 
-    sampler = TorchSampler(setup.policy.model, setup.policy.stop_tokens, setup.policy.tokenizer.pad_token_id)
+    sampler = TorchSampler(setup.policy.model, setup.policy.stop_tokens)
+    greedy = SamplingParams(config.rollout.max_new_tokens, temperature=0.0)
     return {
         name: evaluate(
-            setup.policy, sampler, problems, max_new_tokens=config.rollout.max_new_tokens, batch_size=64,
-            verifier=setup.verifier,
+            setup.policy, sampler, problems, params=greedy, batch_size=64, verifier=setup.verifier, seed=0,
         ).accuracy
         for name, problems in (("held_out", setup.problems.held_out), ("trained", setup.problems.train))
     }  # fmt: skip

@@ -270,12 +270,12 @@ def paired_difference(
     return float(difference.mean()), float(difference.std(ddof=1)) / math.sqrt(len(difference))
 
 
-def wilson_interval(correct: int, samples: int, *, z: float = 1.959963984540054) -> tuple[float, float]:
+def wilson_interval(correct: float, samples: float, *, z: float = 1.959963984540054) -> tuple[float, float]:
     """An interval for a share of successes that holds near 0 and 1 too.
 
     Args:
         correct: number of successes.
-        samples: number of trials, at least 1.
+        samples: number of trials, at least 1; an effective number need not be whole.
         z: quantile of the normal distribution; 1.96 for 95 %.
 
     Raises:

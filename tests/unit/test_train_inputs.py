@@ -262,12 +262,14 @@ def reward_module(tmp_path, monkeypatch):
         "calls = 0\n"
         "def partly(completions):\n"
         "    return [None if i % 3 == 0 else float(i % 2) for i in range(len(completions))]\n"
-        "def breaks_once(completions):\n"
+        "def breaks_once(completions, at=3):\n"  # the first call is the audit's
         "    global calls\n"
         "    calls += 1\n"
-        "    if calls == 2:\n"
+        "    if calls == at:\n"
         "        raise RuntimeError('a bug of the user')\n"
         "    return [float(i % 2) for i in range(len(completions))]\n"
+        "def breaks_at_first(completions):\n"
+        "    return breaks_once(completions, at=1)\n"
         "def second_of_four_unknown(completions):\n"
         "    return [None if (i, len(completions)) == (1, 4) else 1.0 + len(completions) / 8 for i in "
         "range(len(completions))]\n"
@@ -299,8 +301,17 @@ def test_a_reward_that_fails_loses_nothing(tmp_path, reward_module):
     assert train(config, resume=True).summary["steps"] == 3
 
 
+def test_a_reward_that_fails_in_the_audit_loses_nothing(tmp_path, reward_module):
+    rewards = {"math": 0.0, "custom": {"my_rewards:breaks_at_first": 1.0}}
+    config = settings(tmp_path, rewards=rewards)
+    with pytest.raises(RuntimeError, match="a bug of the user"):
+        train(config)
+    assert (tmp_path / "run" / "checkpoints" / "step-000000").is_dir()
+    assert train(config, resume=True).summary["steps"] == 1
+
+
 def test_a_reward_that_fails_on_greedy_completions_loses_nothing(tmp_path, reward_module):
-    """The second call is the one for the greedy completions of the first step."""
+    """The third call is the one for the greedy completions of the first step."""
     rewards = {"math": 0.0, "custom": {"my_rewards:breaks_once": 1.0}}
     config = settings(tmp_path, rewards=rewards, algo={"preset": "remax"})
     with pytest.raises(RuntimeError, match="a bug of the user"):
@@ -436,8 +447,8 @@ def test_a_run_supervised_by_steps_has_the_papers_advantages(tmp_path, step_modu
 
 def test_a_reward_of_steps_that_fails_loses_nothing(tmp_path, step_module):
     config = supervised_by_steps(tmp_path, "of_one", warmup={"max_steps": 0})
-    refuse(config, InputError, "'my_steps:of_one' returned 1 entries for 48 completions")
-    assert (tmp_path / "run" / "checkpoints" / "step-000000+rollouts").is_dir()
+    refuse(config, InputError, "'my_steps:of_one' returned 1 entries for 16 completions")
+    assert (tmp_path / "run" / "checkpoints" / "step-000000").is_dir()
 
 
 def test_a_reward_of_steps_that_is_not_there(tmp_path, step_module):

@@ -1,4 +1,4 @@
-"""`grpo-rs verify math|code FILE`, `grpo-rs check math|code FILE`, `grpo-rs sandbox`: options, and errors.
+"""`grpo-rs verify math|code FILE`, `check math|code FILE`, `eval MODEL`, `sandbox`: options, and errors.
 
 Exit status: 0 done; 1 a check failed; 2 an error that the message says how to mend; 130 Ctrl-C; 141 nobody
 reads the output any more.
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from grpo_rs._core import __version__
-from grpo_rs.cli import check, check_code, sandbox, verify, verify_code
+from grpo_rs.cli import check, check_code, eval, sandbox, verify, verify_code
 from grpo_rs.cli.code_runs import TestReader
 from grpo_rs.cli.rows import GOLD_NAMES, PREDICTION_NAMES
 from grpo_rs.cli.terminal import Terminal
@@ -62,6 +62,7 @@ EXAMPLES = """examples:
   grpo-rs check math problems.jsonl     is every gold of a data set read, told from its neighbours?
   grpo-rs verify code replies.jsonl     how many programs pass their tests, and what the others do
   grpo-rs check code problems.jsonl     do the tests of a data set accept its solutions, and not nothing?
+  grpo-rs eval runs/mine                how good is a model, and is it better than another?
   grpo-rs sandbox                       what holds programs on this machine
 """
 
@@ -88,6 +89,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(options: argparse.Namespace, terminal: Terminal) -> int:
     if options.command == "sandbox":
         return sandbox.run(terminal, IsolationLevel[options.min_isolation.upper()])
+    if options.command == "eval":
+        return eval.run(terminal, options)
     return _run_code(options, terminal) if options.subject == "code" else _run_math(options, terminal)
 
 
@@ -156,7 +159,7 @@ def _policy(name: str, settings: list[str]) -> MathPolicy:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="grpo-rs",
-        description="Verifies the answers of models.",
+        description="Verifies the answers of models, and evaluates models.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -209,6 +212,15 @@ def _parser() -> argparse.ArgumentParser:
         "--reference", metavar="COLUMN", help=f"the solution (default: {_either(REFERENCE_NAMES)})"
     )
     _sandboxed(check_programs)
+
+    evaluation = commands.add_parser(
+        "eval",
+        help="evaluate a model, and compare it with another",
+        description=eval.__doc__,
+        epilog=eval.EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    eval.add_options(evaluation)
 
     machine = commands.add_parser(
         "sandbox", help="what holds programs on this machine", description=sandbox.__doc__

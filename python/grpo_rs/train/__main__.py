@@ -120,8 +120,6 @@ def _dry_run(config: Config, console: Console) -> None:
 
 
 def _print_summary(result: TrainingResult, console: Console) -> None:
-    from grpo_rs.train.log import percent
-
     summary = result.summary
     assert summary is not None
     shares = ", ".join(
@@ -132,10 +130,11 @@ def _print_summary(result: TrainingResult, console: Console) -> None:
         f"({'correct' if example['correct'] else 'wrong'})"
         for example in summary["examples"]
     )
+    samples = summary["evaluation"]["samples"]
+    measure = "greedy accuracy" if samples == 1 else f"avg@{samples}"
+    change = "not scorable" if summary["comparison"] is None else summary["comparison"]["text"]
     console.print(
-        f"\nHeld-out greedy accuracy: {percent(summary['accuracy_before'])} before GRPO, "
-        f"{percent(summary['accuracy_after'])} after {summary['steps']} steps "
-        f"({summary['held_out']} problems it never trained on)\n{examples}\n"
+        f"\nHeld-out {measure}, before and after {summary['steps']} steps of GRPO: {change}\n{examples}\n"
         f"{summary['wall_s']:.0f} s: {shares}; {summary['generated_tokens']:,} tokens generated, "
         f"{summary['trained_tokens']:,} trained on\n"
         f"Run directory: {result.path} (metrics.jsonl, completions.jsonl, summary.json, checkpoints)\n"

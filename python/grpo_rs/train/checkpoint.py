@@ -5,6 +5,8 @@ killed at any moment leaves the last good one. Folder of a run:
 
     config.json  versions.json  metrics.jsonl  completions.jsonl  summary.json
     reference/step-N/       weights of the frozen policy of the KL term, if there is one, frozen after step N
+    audit.json              the lines of the step-0 audit
+    evaluations/            step-N.jsonl: every answer of the evaluation after step N, with its verdict
     nonfinite/              tokens and numbers of a group whose loss or gradient was not finite
     checkpoints/step-N/     weights and tokenizer in Hugging Face layout, the critic's weights if there is
                             one, and the trainer's state
@@ -80,6 +82,7 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints = path / "checkpoints"
+        self.evaluations = path / "evaluations"
 
     def begin(self, config: Config, versions: dict[str, Any]) -> None:
         """Starts a new run here.

@@ -188,14 +188,19 @@ class WarmupConfig(Section):
 
 
 class EvalConfig(Section):
-    """Greedy evaluation on held-out problems; always done before the first and after the last step."""
+    """Evaluation on held-out problems; always done before the first and after the last step."""
 
     every: Count = 0
     """Steps between evaluations on the way; 0 for none."""
     max_prompts: PositiveInt = 512
     """Most problems evaluated."""
+    samples: PositiveInt = 1
+    """Completions of a problem. One is greedy; more are drawn at `temperature`, and give avg@k, pass@k and
+    maj@k."""
+    temperature: Positive = 1.0
+    """Temperature of several completions; top_k, top_p and min_p are those of `rollout`."""
     batch_size: PositiveInt = 512
-    """Prompts generated at once."""
+    """Completions generated at once."""
 
 
 class CheckpointConfig(Section):

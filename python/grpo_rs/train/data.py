@@ -34,6 +34,7 @@ class Problem:
         gold: the reference answer.
         solution: a completion to imitate in the supervised warm-up, if there is one.
         columns: the data set's row, for custom rewards.
+        question: the prompt as the data set has it; chat messages as JSON.
     """
 
     text: str
@@ -41,6 +42,7 @@ class Problem:
     gold: str
     solution: str | None
     columns: dict[str, Any]
+    question: str
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,18 @@ def load_problems(config: Config, policy: Policy) -> Problems:
         notes.append(f"{len(problems.train) - len(clean)} training problems left out: also held out")
     problems = Problems(clean, problems.held_out, notes)
     _check(problems, config, policy)
+    return problems
+
+
+def read_problems(source: str, split: str, config: Config, policy: Policy) -> list[Problem]:
+    """Reads and renders all problems of a file or data set, to evaluate on; golds may be unreadable.
+
+    Raises:
+        DataError: as `load_problems`, but for golds.
+    """
+    data = config.data
+    problems = [_problem(row, data, data.solution_column, policy) for row in _read(source, data, split)]
+    _check_lengths(problems, config, policy)
     return problems
 
 
@@ -212,13 +226,20 @@ def _split(
 
 
 def _problem(row: dict[str, Any], data: DataConfig, solution_column: str | None, policy: Policy) -> Problem:
-    text = _render(row[data.prompt_column], data, policy)
-    tokens = policy.tokenizer.encode(text, add_special_tokens=not _uses_chat(data, policy))
+    prompt = row[data.prompt_column]
+    text = _render(prompt, data, policy)
+    tokens = policy.tokenizer.encode(text, add_special_tokens=not uses_chat(data, policy))
     solution = row.get(solution_column) if solution_column else None
-    return Problem(text, tokens, str(row[data.gold_column]), solution, row)
+    question = prompt if isinstance(prompt, str) else json.dumps(list(prompt), ensure_ascii=False)
+    return Problem(text, tokens, str(row[data.gold_column]), solution, row, question)
 
 
-def _uses_chat(data: DataConfig, policy: Policy) -> bool:
+def uses_chat(data: DataConfig, policy: Policy) -> bool:
+    """Whether prompts go through the tokenizer's chat template.
+
+    Raises:
+        DataError: they have to, and there is none.
+    """
     has_template = policy.tokenizer.chat_template is not None
     if data.chat == "always" and not has_template:
         raise DataError('data.chat is "always", but the tokenizer has no chat template: set it to "never"')
@@ -230,7 +251,7 @@ def _render(prompt: str | Sequence[Message], data: DataConfig, policy: Policy) -
         if isinstance(prompt, str):
             return data.template.format(question=prompt)
         raise DataError("data.template goes around prompts that are strings; these are chat messages")
-    if not _uses_chat(data, policy):
+    if not uses_chat(data, policy):
         if isinstance(prompt, str) and data.system is None:
             return prompt
         raise DataError(
@@ -258,8 +279,12 @@ def _check(problems: Problems, config: Config, policy: Policy) -> None:
                 f"{len(unreadable)} of {len(everything)} golds cannot be read, for example {shown}: mend "
                 f"column {config.data.gold_column!r}, or set rewards.math to 0"
             )
-    longest = max(everything, key=lambda problem: len(problem.tokens))
-    if not min(len(problem.tokens) for problem in everything):
+    _check_lengths(everything, config, policy)
+
+
+def _check_lengths(problems: Sequence[Problem], config: Config, policy: Policy) -> None:
+    longest = max(problems, key=lambda problem: len(problem.tokens))
+    if not min(len(problem.tokens) for problem in problems):
         raise DataError("a prompt has no token: give every problem a prompt that is not empty")
     room = (policy.context or 1 << 30) - config.rollout.max_new_tokens
     if len(longest.tokens) > room:

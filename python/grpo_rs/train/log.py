@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -80,14 +81,23 @@ METRICS = {
     "tokens_per_s": "tokens/generated / time/step",
     "time/step": "wall seconds of the step, without evaluation and checkpoint",
     "time/*": "wall seconds of a phase: sample, score, logprobs, update",
-    "eval/accuracy": "greedy accuracy on held-out problems after this step",
+    "eval/accuracy": "mean over scorable held-out problems of correct completions / completions, after this "
+    "step: greedy accuracy, or with several completions avg@`eval.samples`",
+    "eval/low": "lower end of its 95 % interval: Wilson's, with v (1 - v) / se^2 trials",
+    "eval/high": "upper end of it",
+    "eval/pass_at_*": "mean over the same problems of 1 - C(n - c, k) / C(n, k), c of n completions being "
+    "correct; k is 2, 4, 8, ... up to n",
+    "eval/maj_at_*": "mean over the same problems of the probability that the right answer has most votes of "
+    "k completions drawn from the n without replacement; a tie is split evenly, answers that the verifier "
+    "takes for equal are one, and no answer is no vote",
     "eval/tokens_mean": "mean tokens of those completions",
+    "eval/truncated": "those cut off at max_new_tokens / all of them",
 }
 
 
 def describe_metric(name: str) -> str | None:
     """The formula of a metric; None if it is not documented."""
-    return METRICS.get(name) or METRICS.get(f"{name.partition('/')[0]}/*")
+    return METRICS.get(name) or next((told for key, told in METRICS.items() if fnmatchcase(name, key)), None)
 
 
 def json_value(value: Any) -> Any:

@@ -33,6 +33,7 @@ from grpo_rs.outcomes import MathOutcome
 from grpo_rs.rewards import Completions, Scored, step_rewards
 from grpo_rs.rollout.sampler import Sampler, SamplingParams, completion_seeds, gather, greedy_seeds
 from grpo_rs.rollout.torch_sampler import TorchSampler
+from grpo_rs.train.audit import audit
 from grpo_rs.train.checkpoint import (
     RunDirectory,
     TrainerState,
@@ -44,8 +45,9 @@ from grpo_rs.train.checkpoint import (
 )
 from grpo_rs.train.config import Config, OptimConfig
 from grpo_rs.train.data import Problem, PromptOrder
-from grpo_rs.train.evaluate import Evaluation, evaluate
-from grpo_rs.train.log import Display, LineFile, Phases, memory_line, percent
+from grpo_rs.train.evaluate import evaluate
+from grpo_rs.train.log import Display, LineFile, Phases, memory_line
+from grpo_rs.train.results import Evaluation, compare
 from grpo_rs.train.setup import prepare, run_path
 from grpo_rs.train.warmup import supervised_warmup
 
@@ -160,16 +162,25 @@ def train(
             run.save_reference(state.step, learner.reference.weights)
             state.reference_step = state.step
 
-    def measure_accuracy(on: Sequence[Problem]) -> Evaluation:
+    def measure_accuracy(on: Sequence[Problem], *, samples: int = 1) -> Evaluation:
         with phases.measure("evaluate"):
             return evaluate(
                 policy,
                 sampler,
                 on,
-                max_new_tokens=config.rollout.max_new_tokens,
+                params=replace(params, temperature=config.eval.temperature if samples > 1 else 0.0),
+                samples=samples,
                 batch_size=config.eval.batch_size,
                 verifier=setup.verifier,
+                seed=config.run.seed,
             )
+
+    def evaluate_held_out() -> Evaluation:
+        evaluation = measure_accuracy(held_out, samples=config.eval.samples)
+        with phases.measure("evaluate"):
+            run.evaluations.mkdir(exist_ok=True)
+            evaluation.write(run.evaluations / f"step-{state.step:06d}.jsonl")
+        return evaluation
 
     @contextmanager
     def keeping(rollouts: Rollouts) -> Iterator[None]:
@@ -224,7 +235,7 @@ def train(
             freeze_reference()
         if config.algo.needs_critic:
             critic = Critic(learner)
-        state.accuracy_before = measure_accuracy(held_out).accuracy
+        state.accuracy_before = evaluate_held_out().accuracy
         save()
     else:
         learner.load_state_dict(saved["learner"])
@@ -242,9 +253,16 @@ def train(
                 learner.reference = Reference(policy.model, run.load_reference(state.reference_step))
         # Last: making models and a critic draws from them.
         set_random_states(saved["random"])
-    display.note(
-        f"held-out greedy accuracy before GRPO: {percent(state.accuracy_before)} of {len(held_out)} problems"
-    )
+    before = Evaluation.read(run.evaluations / "step-000000.jsonl")
+    if state.step == 0 and not (run.path / "audit.json").exists():
+        # After the checkpoint: what a failed check names is mended, and the run continued.
+        with phases.measure("audit"):
+            audited = audit(setup, sampler, config, params=params, evaluation=before)
+        for line in audited.lines():
+            display.note(line)
+        audited.raise_failed()
+        write_json(run.path / "audit.json", audited.values())
+    display.note(f"held-out accuracy before GRPO: {before.average} of {before.count} problems")
 
     # ---- GRPO ----------------------------------------------------------------------------------------
     with display.running(state.step):
@@ -365,10 +383,9 @@ def train(
             metrics |= {"time/step": seconds, "tokens_per_s": metrics["tokens/generated"] / seconds}
             last = state.step == config.run.steps
             if config.eval.every and state.step % config.eval.every == 0 and not last:
-                evaluation = measure_accuracy(held_out)
-                metrics["eval/accuracy"] = evaluation.accuracy
-                metrics["eval/tokens_mean"] = evaluation.tokens / len(held_out)
-                display.note(f"step {state.step}: held-out greedy accuracy {percent(evaluation.accuracy)}")
+                evaluation = evaluate_held_out()
+                metrics |= evaluation.metrics()
+                display.note(f"step {state.step}: held-out accuracy {evaluation.average}")
             metrics_file.write(metrics)
             if state.step % config.run.completions_every == 0 or last:
                 for row in range(min(config.run.completions_count, len(rollouts))):
@@ -396,7 +413,8 @@ def train(
                 return TrainingResult(run.path, None)
 
     # ---- The end: what it was worth, and the model ------------------------------------------------------
-    after = measure_accuracy(held_out)
+    after = evaluate_held_out()
+    comparison = compare(before, after).summary() if after.count else None
     if not (run.path / "final").exists():
         with phases.measure("checkpoint"), atomic_folder(run.path / "final") as folder:
             policy.save(folder)
@@ -405,6 +423,8 @@ def train(
         "accuracy_before": state.accuracy_before,
         "accuracy_after": after.accuracy,
         "held_out": after.count,
+        "evaluation": after.summary(),
+        "comparison": comparison,
         "steps": state.step,
         "wall_s": sum(phases.totals.values()),
         "generated_tokens": state.generated_tokens,
