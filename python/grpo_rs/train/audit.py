@@ -576,10 +576,8 @@ def check_advantages(algo: Algo, group_size: int) -> Check:
             "Nothing can be learnt so: raise rollout.group_size, or lower algo.pass_k",
         )
     rows = 2 * group_size
-    # A sum of tenths is where equal rewards in floating point first have a variance. The pass@k transforms
-    # are for rewards of 0 and 1.
-    same = 0.0 if algo.transform in ("pass_k_analytic", "pkpo") else 0.1
-    rewards = np.array([1.0] + [0.0] * (group_size - 1) + [same] * group_size)
+    # A sum of tenths is where equal rewards in floating point first have a variance.
+    rewards = np.array([1.0] + [0.0] * (group_size - 1) + [0.1] * group_size)
     tokens = Tokens.from_rows([[1, 2]] * rows)
     zeros_T = np.zeros(2 * rows)
     rollouts = Rollouts(
@@ -608,7 +606,7 @@ def check_advantages(algo: Algo, group_size: int) -> Check:
     elif algo.baseline in GROUP_BASELINES and algo.transform == "none" and not (others < 0).all():
         wrong = "those of the others are not below 0"
     elif algo.baseline in GROUP_BASELINES and not _dead(algo, found, group_size):
-        wrong = f"a group whose rewards are all {same} has a signal"
+        wrong = "a group whose rewards are all 0.1 has a signal"
     if wrong:
         return Check(name, Status.FAIL, f"{detail}: {wrong}", "Report it as a bug, with the knobs of [algo]")
     return Check(

@@ -133,9 +133,14 @@ fn best_weights(count: usize, k: usize) -> Vec<f64> {
     weights
 }
 
-/// The sum of [`pkpo`] for each row of an ascending group of at least k.
+/// The sum of [`pkpo`] for each row of an ascending group of at least k. What is equal but for rounding is equal.
 fn sums_of_best(sorted: &[Scored], k: usize) -> Vec<f64> {
     let count = sorted.len();
+    let best = sorted[count - 1].reward;
+    if sorted[k - 1].reward >= best {
+        // Every subset has the same best.
+        return vec![float(k) / float(count) * best; count];
+    }
     let own = best_weights(count, k);
     let mut sums = vec![0.0; count];
     // The share of subsets that hold a given lower row and whose best is row j: C(j-2, k-2) / C(n, k).
@@ -146,6 +151,11 @@ fn sums_of_best(sorted: &[Scored], k: usize) -> Vec<f64> {
         sums[j - 1] = own[j - 1] * reward + above;
         above += with_lower * reward;
         with_lower *= if j > k && j > 2 { float(j - k) / float(j - 2) } else { 0.0 };
+    }
+    for j in 1..count {
+        if sorted[j].reward <= sorted[j - 1].reward {
+            sums[j] = sums[j - 1];
+        }
     }
     sums
 }

@@ -130,6 +130,37 @@ fn the_best_of_two_by_hand() {
 }
 
 #[test]
+fn equal_attempts_are_equal_to_the_last_bit() {
+    for count in 1..=32_usize {
+        let groups = Groups::new(&vec![0; count]);
+        for k in 1..=count {
+            // Fewer failures than k: whatever is drawn holds a success.
+            for failures in 0..k {
+                let rewards: Vec<f64> =
+                    (0..count).map(|row| if row < failures { 0.0 } else { 1.0 }).collect();
+                let values = pkpo(&rewards, &groups, k).unwrap();
+                assert!(
+                    values.iter().all(|value| value.to_bits() == values[0].to_bits()),
+                    "{count} {k} {failures}"
+                );
+            }
+            let mut halves: Vec<f64> =
+                (0..count).map(|row| if row % 2 == 0 { 0.1 } else { 0.7 }).collect();
+            halves.rotate_left(count / 3);
+            let values = pkpo(&halves, &groups, k).unwrap();
+            for (reward, value) in halves.iter().zip(&values) {
+                for (other, same) in halves.iter().zip(&values) {
+                    assert!(
+                        reward.total_cmp(other).is_ne() || value.total_cmp(same).is_eq(),
+                        "{count} {k}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn only_a_sole_best_has_a_lead() {
     let groups = Groups::new(&[0, 0, 0, 1, 1, 1, 2]);
     let rewards = [0.0, 3.0, 1.0, 2.0, 2.0, 0.0, 5.0];
