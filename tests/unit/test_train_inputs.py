@@ -16,7 +16,7 @@ from grpo_rs.learner.learner import Learner
 from grpo_rs.rewards import Completions
 from grpo_rs.testing import addition, tiny_model, tiny_tokenizer
 from grpo_rs.train.__main__ import main
-from grpo_rs.train.config import config_from_dict, read_toml
+from grpo_rs.train.config import ModelConfig, config_from_dict, read_toml
 from grpo_rs.train.data import PromptOrder, load_problems
 from grpo_rs.train.loop import train
 from grpo_rs.train.models import load_policy
@@ -688,3 +688,14 @@ def test_a_short_run_prints_how_to_use_the_model(tmp_path, capsys, monkeypatch):
     assert "Held-out greedy accuracy" in out and "from_pretrained" in out
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.startswith("short-")
+
+
+def test_bfloat16_is_for_weights_and_not_for_rotary_frequencies():
+    whole, narrow = (
+        load_policy(ModelConfig(dtype=dtype, device="cpu"), seed=0).model for dtype in ("float32", "bfloat16")
+    )
+    assert {parameter.dtype for parameter in narrow.parameters()} == {torch.bfloat16}
+    buffers = dict(whole.named_buffers())
+    assert any("inv_freq" in name for name in buffers)
+    for name, buffer in narrow.named_buffers():
+        torch.testing.assert_close(buffer, buffers[name], rtol=0, atol=0)

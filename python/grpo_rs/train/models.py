@@ -102,7 +102,10 @@ def load_model(config: ModelConfig, path: str, *, seed: int) -> PreTrainedModel:
                 "into their base with peft's merge_and_unload() and save_pretrained()"
             )
         model = _load(AutoModelForCausalLM, "model", path, source, {**arguments, "dtype": dtype})
-    torch.nn.Module.to(model, device=device, dtype=dtype)
+    # Weights alone: rotary frequencies are buffers, and lose most of their digits in bfloat16.
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype)
+    torch.nn.Module.to(model, device=device)
     return model
 
 
