@@ -72,7 +72,8 @@ ends. A number that JSON cannot hold is `null`. `*` stands for a name: of a rewa
 ([outcomes.md](outcomes.md)), of a phase.
 
 A metric is missing from a line when it has no meaning there: `train/kl` without a reference, `eval/*` between
-evaluations, and all `train/*` but `train/rows` and `train/tokens` when no group carries a signal.
+evaluations, and all `train/*` but `train/rows` and `train/tokens`, `staleness/*` and `waste/padding` when no
+group carries a signal.
 
 {_table(("Metric", "Formula"), rows)}"""
 

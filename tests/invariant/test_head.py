@@ -85,21 +85,82 @@ def test_values_and_gradients_are_those_of_the_full_logits(options, entropy_grad
     )
 
 
-def test_a_second_backward_is_the_first():
-    """The kept chunk is used up by the first one."""
+def products(monkeypatch):
+    """Counts passes through the head."""
+    calls, inner = [], logprobs._product
+    monkeypatch.setattr(logprobs, "_product", lambda *operands: calls.append(1) or inner(*operands))
+    return calls
+
+
+@pytest.mark.parametrize("right", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"temperature": 0.7}, {"softcap": 2.0, "temperature": 1.3}, {"bias": True}, {"keep": True}],
+    ids=str,
+)
+def test_gradients_of_the_forward_pass_are_the_backward_passs(options, dtype, right, monkeypatch):
+    """With the right guess nothing is computed twice; with a wrong one everything is, to the same end."""
+    monkeypatch.setattr(logprobs, "BLOCK_BYTES", 4 * VOCABULARY * 2)
+    options = dict(options)
+    hidden, head, target = operands(dtype, bias=options.pop("bias", False))
+    keep = None
+    if options.pop("keep", False):
+        keep = torch.rand(TOKENS, VOCABULARY, generator=torch.Generator().manual_seed(1)) < 0.5
+        keep[torch.arange(TOKENS), target] = True
+    weights = torch.randn(TOKENS, generator=torch.Generator().manual_seed(2), dtype=dtype)
+    weights[[1, 6]] = 0.0
+
+    def coefficients(logp, entropy, chunk):
+        assert logp.shape == entropy.shape == (chunk.stop - chunk.start,)
+        guess = (weights * torch.linspace(1, 1 + 1e-7, TOKENS, dtype=dtype))[chunk]
+        return guess if right and dtype == torch.float32 else weights[chunk] * (1.0 if right else 1.01)
+
+    expected = reference(hidden, head, target, keep=keep, **options)
+    gradient = gradients(*expected, hidden, head, [weights, None])
+    calls = products(monkeypatch)
+    found = head_logprobs(
+        hidden, head, target, chunk_tokens=4, keep_TV=keep, coefficients=coefficients, **options
+    )
+    tolerance = {"rtol": 1e-9, "atol": 1e-10} if dtype == torch.float64 else {"rtol": 1e-4, "atol": 1e-5}
+    torch.testing.assert_close(found, expected, **tolerance)
+    torch.testing.assert_close(gradients(*found, hidden, head, [weights, None]), gradient, **tolerance)
+    assert len(calls) == (3 if right else 6)
+
+
+def test_a_guess_of_what_is_not_a_number_is_not_taken():
     hidden, head, target = operands()
-    logp, _ = head_logprobs(hidden, head, target, chunk_tokens=5)
+    logp, _ = head_logprobs(hidden, head, target, coefficients=lambda logp, *_: logp * torch.nan)
+    logp.sum().backward()
+    assert torch.isfinite(head.weight.grad).all()
+
+
+def test_without_a_gradient_nothing_is_guessed():
+    hidden, head, target = operands()
+    with torch.no_grad():
+        head_logprobs(hidden, head, target, coefficients=lambda *_: pytest.fail("asked"))
+
+
+@pytest.mark.parametrize("coefficients", [None, lambda logp, *_: torch.ones_like(logp)], ids=["none", "ones"])
+def test_a_second_backward_is_the_first(coefficients):
+    """The kept chunk, and the guess, are used up by the first one."""
+    hidden, head, target = operands()
+    logp, _ = head_logprobs(hidden, head, target, chunk_tokens=5, coefficients=coefficients)
     first = torch.autograd.grad(logp.sum(), [hidden, head.weight], retain_graph=True)
     torch.testing.assert_close(torch.autograd.grad(logp.sum(), [hidden, head.weight]), first)
 
 
-def test_a_frozen_head_costs_no_weight_gradient():
+def test_a_frozen_head_costs_no_weight_gradient_and_no_second_product(monkeypatch):
     hidden, head, target = operands()
+    weights = torch.linspace(-1, 1, TOKENS, dtype=torch.float64)
+    (expected,) = torch.autograd.grad((reference(hidden, head, target)[0] * weights).sum(), hidden)
     head.requires_grad_(requires_grad=False)
-    logp, _ = head_logprobs(hidden, head, target)
-    logp.sum().backward()
+    calls = products(monkeypatch)
+    logp, _ = head_logprobs(hidden, head, target, chunk_tokens=4)
+    (logp * weights).sum().backward()
     assert head.weight.grad is None
-    assert hidden.grad is not None
+    torch.testing.assert_close(hidden.grad, expected, rtol=1e-9, atol=1e-10)
+    assert len(calls) == 3
 
 
 def test_a_target_that_was_not_kept_has_probability_zero():
@@ -109,6 +170,31 @@ def test_a_target_that_was_not_kept_has_probability_zero():
     logp, entropy = head_logprobs(hidden, head, target, keep_TV=keep)
     assert logp[3] == -math.inf
     assert torch.isfinite(entropy).all()
+
+
+def test_bfloat16_gradients_of_the_forward_pass_are_no_further_from_the_truth():
+    """Tokens of probability near 1 among them, where onehot - p is a small difference."""
+    hidden, head, target = operands(torch.bfloat16, vocabulary=500, tokens=200)
+    with torch.no_grad():
+        target[::2] = head(hidden * 20).argmax(-1)[::2]
+    weights = torch.linspace(-1, 1, 200)
+    wide = torch.nn.Linear(HIDDEN, 500, bias=False, dtype=torch.float64)
+    with torch.no_grad():
+        wide.weight.copy_(head.weight)
+    wide_hidden = (hidden.detach() * 20).double().requires_grad_()
+    (reference(wide_hidden, wide, target)[0] * weights).sum().backward()
+    truth = [wide_hidden.grad, wide.weight.grad]
+
+    def distances(coefficients):
+        leaf = (hidden.detach() * 20).requires_grad_()
+        logp, _ = head_logprobs(leaf, head, target, chunk_tokens=64, coefficients=coefficients)
+        found = torch.autograd.grad((logp * weights).sum(), [leaf, head.weight])
+        return [float((a.double() - b).norm() / b.norm()) for a, b in zip(found, truth, strict=True)]
+
+    at_once = distances(lambda _logp, _entropy, chunk: weights[chunk])
+    later = distances(None)
+    assert all(a <= 1.25 * b for a, b in zip(at_once, later, strict=True))
+    assert max(at_once) < 0.02
 
 
 @pytest.mark.parametrize("wide", [False, True])

@@ -13,9 +13,11 @@ import torch
 from grpo_rs import Advantages, Rollouts, Tokens, group_advantages
 from grpo_rs.algo.aggregate import token_weights_N
 from grpo_rs.algo.objective import TokenBatch, policy_loss
+from grpo_rs.algo.presets import PRESETS as EVERY_PRESET
 from grpo_rs.algo.presets import preset
 from grpo_rs.errors import ModelError
 from grpo_rs.learner import learner as learner_module
+from grpo_rs.learner import logprobs
 from grpo_rs.learner.layout import micro_batches
 from grpo_rs.learner.learner import Learner, optimiser_windows
 from grpo_rs.learner.nonfinite import NonFiniteError
@@ -280,6 +282,82 @@ def test_every_minibatch_has_denominators_of_its_own():
     _, found = gradients(algo, order=keep, lr=0.0)
     _, alone = gradients(preset("dapo"), order=[i for i in keep if GROUPS[i] == 1], lr=0.0)
     assert_same(found, alone)
+
+
+# ---- Log-probabilities -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.7])
+def test_square_sums_are_those_of_the_models_own_logits(temperature):
+    learner = Learner(model(), preset("otb"), temperature=temperature, logprob_chunk_tokens=3)
+    logp, squares = learner.square_sums(rollouts())
+    table, offset = rollouts(), 0
+    for row in range(len(table)):
+        prompt, completion = table.prompts[table.group_ids[row]].tolist(), table.completions[row].tolist()
+        with torch.no_grad():
+            logits = learner.model(torch.tensor([prompt + completion])).logits[0, len(prompt) - 1 : -1]
+        p = (logits / temperature).softmax(-1)
+        tokens = slice(offset, offset + len(completion))
+        np.testing.assert_allclose(squares[tokens], p.square().sum(-1), rtol=1e-9)
+        chosen = p[torch.arange(len(completion)), torch.tensor(completion)].log()
+        np.testing.assert_allclose(logp[tokens], chosen, rtol=1e-9)
+        offset = tokens.stop
+    np.testing.assert_allclose(logp, learner.logprobs(table), rtol=1e-12)
+
+
+# ---- Gradients of the head in the forward pass -------------------------------------------------------------
+
+LOCAL = [n for n in EVERY_PRESET if preset(n).token_local and not preset(n).needs_entropy_gradient]
+
+
+def counted_products(monkeypatch):
+    calls, inner = [], logprobs._product
+    monkeypatch.setattr(logprobs, "_product", lambda *operands: calls.append(1) or inner(*operands))
+    return calls
+
+
+@pytest.mark.parametrize("name", EVERY_PRESET)
+def test_gradients_at_once_are_those_of_the_backward_pass(monkeypatch, name):
+    """Chunks of three tokens cut completions; later steps have ratios beside 1, so bounds and masks act."""
+    algo = preset(name, epochs=2)
+    options = {"reference": model(seed=2) if algo.needs_reference else None, "lr": 0.05}
+    options |= {"logprob_chunk_tokens": 3, "token_budget": 24}
+    calls = counted_products(monkeypatch)
+    metrics, found = gradients(algo, **options)
+    at_once = len(calls)
+    calls.clear()
+    monkeypatch.setattr(learner_module, "completion_logprobs_T", without_guess())
+    expected_metrics, expected = gradients(algo, **options)
+    assert_same(found, expected)
+    assert metrics == pytest.approx(expected_metrics, rel=1e-9, abs=1e-12, nan_ok=True)
+    # What is told after a first pass, or by the tokens alone, needs no second product.
+    told = name in LOCAL or algo.needs_whole_step or algo.needs_whole_groups
+    assert (at_once < len(calls)) == told
+
+
+def without_guess():
+    inner = learner_module.completion_logprobs_T
+    return lambda *arguments, **options: inner(*arguments, **options | {"coefficients": None})
+
+
+@pytest.mark.parametrize("name", LOCAL)
+def test_a_local_objective_is_told_without_its_other_tokens(monkeypatch, name):
+    """Were a guess wrong, the head would be computed again."""
+    algo = preset(name, epochs=2)
+    backward = []
+    apply = logprobs._HeadLogprobs.backward
+
+    def counted(*arguments):
+        before = len(calls)
+        found = apply(*arguments)
+        backward.append(len(calls) - before)
+        return found
+
+    calls = counted_products(monkeypatch)
+    monkeypatch.setattr(logprobs._HeadLogprobs, "backward", staticmethod(counted))
+    reference = model(seed=2) if algo.needs_reference else None
+    gradients(algo, reference=reference, lr=0.05, logprob_chunk_tokens=3, token_budget=24)
+    assert backward and not any(backward)
 
 
 # ---- What is left out --------------------------------------------------------------------------------------
@@ -599,6 +677,46 @@ def test_a_completion_that_does_not_fit_alone_says_what_helps(monkeypatch):
     monkeypatch.setattr(learner_module, "completion_logprobs_T", exhausted)
     with pytest.raises(ModelError, match="learner.gradient_checkpointing"):
         gradients(preset("dapo"))
+
+
+def test_the_moments_are_there_before_the_first_forward_pass(monkeypatch):
+    """So that an optimiser that does not fit is found out before the weights move."""
+    learner = Learner(model(), preset("dapo"))
+    inner, seen = learner_module.completion_logprobs_T, []
+
+    def looking(*arguments, **options):
+        seen.append([learner.optimizer.adamw.state[p]["exp_avg"].shape for p in learner.optimizer.parameters])
+        return inner(*arguments, **options)
+
+    monkeypatch.setattr(learner_module, "completion_logprobs_T", looking)
+    learner.update(rollouts(), advantages(), lr=0.1)
+    assert seen[0] == [p.shape for p in learner.optimizer.parameters]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_moments_made_beforehand_are_adamws_own(dtype):
+    """The same weights after two steps as by an optimiser that makes them itself; and the same state."""
+    found = []
+    for beforehand in (True, False):
+        learner = Learner(model().to(dtype), preset("dapo"), weight_decay=0.1)
+        if beforehand:
+            learner.optimizer.allocate()
+        else:
+            learner.optimizer.allocate = lambda: None
+        for _ in range(2):
+            learner.update(rollouts(), advantages(), lr=0.1)
+        found.append((learner.model.state_dict(), learner.optimizer.state_dict()))
+    torch.testing.assert_close(*found, rtol=0, atol=0)
+
+
+def test_no_room_for_the_moments_is_said(monkeypatch):
+    def exhausted():
+        raise RuntimeError(CPU_ALLOCATOR)
+
+    learner = Learner(model(), preset("dapo"))
+    monkeypatch.setattr(learner.optimizer, "allocate", exhausted)
+    with pytest.raises(ModelError, match="memory ran out"):
+        learner.update(rollouts(), advantages(), lr=0.1)
 
 
 def test_other_errors_are_not_taken_for_a_lack_of_memory(monkeypatch):

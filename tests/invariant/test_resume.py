@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from grpo_rs.errors import CheckpointError
+from grpo_rs.train import setup
 from grpo_rs.train.config import config_from_dict
 from grpo_rs.train.loop import train
 from safetensors.torch import load_file
@@ -26,6 +27,9 @@ SETTINGS = {
     "run": {"steps": 7, "threads": 1, "completions_every": 2},
 }
 TIMES = ("time/", "tokens_per_s")
+# `should_stop` is asked after each of 20 warm-up steps; then at each completion, after all, and after a step.
+COMPLETIONS = 8 * 4
+BEFORE_STEP_3 = 20 + 2 * (COMPLETIONS + 2)
 
 
 def config(out, **run):
@@ -75,17 +79,38 @@ def test_stopping_after_a_step(tmp_path, whole, stop_after):
     assert_same_run(whole, out)
 
 
+# Prompts come back, so that some are left out.
+SMALL = {"digits": 1, "question": "{a}+{b}=", "held_out": 70}
+DYNAMIC = {
+    "max_refills": 2,
+    "oversample": 1.5,
+    "subset": 3,
+    "drop_above": 0.75,
+    "drop_below": 0.0,
+}
 VARIANTS = {
     "adapters": {"model": {"lora_rank": 4}, "optim": {"lr": 1e-2}, "algo": SETTINGS["algo"]},
     "tracker": {"algo": {"preset": "spo"}},
     "kl_in_reward": {"algo": {"preset": "rloo", "kl_beta": 0.05, "reference_every": 2}},
     "bfloat16": {"model": {"dtype": "bfloat16"}, "algo": {"preset": "dapo", "epochs": 2}},
+    "ahead": {"rollout": SETTINGS["rollout"] | {"ahead": 1}},
+    "dynamic": {
+        "data": SMALL,
+        "rollout": SETTINGS["rollout"] | DYNAMIC,
+        "rewards": {"overlong_tokens": 2},
+    },
+    "dynamic_ahead": {
+        "data": SMALL,
+        "rollout": SETTINGS["rollout"] | DYNAMIC | {"ahead": 1},
+        "checkpoint": {"every": 1, "keep": 9},
+    },
 }
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_stopping_with_other_states(tmp_path, name):
-    """Adapters and a reference that is refreshed; pass rates; float32 masters of bfloat16 weights."""
+    """Adapters and a reference that is refreshed; pass rates; float32 masters of bfloat16 weights; prompts
+    that are left out; completions in flight."""
     pytest.importorskip("peft")
     values = SETTINGS | VARIANTS[name]
 
@@ -102,15 +127,33 @@ def test_stopping_with_other_states(tmp_path, name):
         tmp_path / "parts" / "checkpoints" / "step-000007" / "trainer.pt", weights_only=True
     )["learner"]["optimizer"]["masters"]
     assert bool(masters) == (name == "bfloat16")
+    steps = lines(tmp_path / "whole" / "metrics.jsonl")
+    assert any(step["groups/refills"] > 0 for step in steps) == ("dynamic" in name)
+    assert any(step.get("prompts/skipped", 0) > 0 for step in steps) == ("dynamic" in name)
+    for step in steps:
+        parts = [count for name, count in step.items() if name.startswith("tokens/")]
+        assert sum(parts) == 2 * step["tokens/generated"] > 0
+    oldest = max(step.get("staleness/max", 0) for step in steps)
+    assert oldest == ("ahead" in name)
+    assert (tmp_path / "parts" / "checkpoints" / "step-000004+rollouts").exists() == ("ahead" in name)
 
 
 def test_stopping_between_sampling_and_training(tmp_path, whole):
     """The rollouts in hand are kept, not drawn again."""
     out = tmp_path / "run"
-    # Asked after each of 20 warm-up steps, then twice a step: after sampling, and at its end.
-    asked = iter([False] * 24 + [True])
+    asked = iter([False] * (BEFORE_STEP_3 + COMPLETIONS) + [True])
     assert train(config(out), should_stop=lambda: next(asked)).summary is None
     assert (out / "checkpoints" / "step-000002+rollouts" / "rollouts.npz").exists()
+    train(config(out), resume=True)
+    assert_same_run(whole, out)
+
+
+def test_stopping_in_the_middle_of_sampling(tmp_path, whole):
+    """What there is of the step is thrown away, and drawn again from the same seeds."""
+    out = tmp_path / "run"
+    asked = iter([False] * (BEFORE_STEP_3 + COMPLETIONS // 2) + [True])
+    assert train(config(out), should_stop=lambda: next(asked)).summary is None
+    assert not list((out / "checkpoints").glob("*+rollouts"))
     train(config(out), resume=True)
     assert_same_run(whole, out)
 
@@ -134,11 +177,14 @@ def test_lines_of_steps_after_the_checkpoint_are_taken_back(tmp_path, whole):
     assert_same_run(whole, out)
 
 
-def test_a_finished_run_may_be_resumed(tmp_path):
+def test_a_finished_run_may_be_resumed(tmp_path, monkeypatch):
+    """Memory is not estimated and probed again: the token budget is the one that the run had."""
     out = tmp_path / "run"
     before = train(config(out, steps=2)).summary
+    monkeypatch.delattr(setup, "probe_step")
     again = train(config(out, steps=2), resume=True).summary
-    assert again["accuracy_after"] == before["accuracy_after"]
+    for key in ("accuracy_after", "token_budget", "memory"):
+        assert again[key] == before[key]
 
 
 def test_what_cannot_be_resumed_says_why(tmp_path):
@@ -154,7 +200,7 @@ def test_what_cannot_be_resumed_says_why(tmp_path):
     with pytest.raises(CheckpointError, match=r"optim.lr was 0.002, is 1.0"):
         train(other, resume=True)
     state = out / "checkpoints" / "step-000001" / "state.json"
-    state.write_text(state.read_text().replace('"format": 2', '"format": 99'))
+    state.write_text(state.read_text().replace('"format": 3', '"format": 99'))
     with pytest.raises(CheckpointError, match="another version"):
         train(config(out), resume=True)
 
@@ -211,10 +257,13 @@ def wait_for(process, condition, seconds=120):
         time.sleep(0.001)
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_saves_and_exits(tmp_path, number, status):
+@pytest.mark.parametrize(
+    ("number", "status", "ahead"),
+    [(signal.SIGTERM, 143, "0"), (signal.SIGINT, 130, "0"), (signal.SIGTERM, 143, "1")],
+)
+def test_a_signal_saves_and_exits(tmp_path, number, status, ahead):
     out = tmp_path / "run"
-    process = start(out, "--run.steps", "100000", "--checkpoint.every", "0")
+    process = start(out, "--run.steps", "100000", "--checkpoint.every", "0", "--rollout.ahead", ahead)
     metrics = out / "metrics.jsonl"
     wait_for(process, lambda: metrics.exists() and metrics.stat().st_size > 0)
     process.send_signal(number)
@@ -224,6 +273,7 @@ def test_a_signal_saves_and_exits(tmp_path, number, status):
     newest = max((out / "checkpoints").glob("step-*"))
     step = json.loads((newest / "state.json").read_text())["step"]
     more = ("--run.steps", "100000", "--checkpoint.every", "0", "--run.stop-after", str(step + 2))
+    more += ("--rollout.ahead", ahead)
     resumed = subprocess.run(
         command(out, *more, "--resume"),
         capture_output=True,

@@ -207,6 +207,7 @@ def test_no_cut_changes_anything(family, layout, cut):
 
 
 @pytest.mark.parametrize("family", ["llama", "mistral", "gemma3", "smollm3"])
+@pytest.mark.usefixtures("forgotten_verdict")
 def test_gradient_checkpointing_replays_the_packed_row(family):
     model = build(family, torch.float32)
     model.activation_checkpointing_enable({"use_reentrant": False})
@@ -279,6 +280,41 @@ def test_the_one_mask_route_is_the_same(family, monkeypatch):
     """What other devices than the CPU fall back to."""
     monkeypatch.setattr(attention, "piecewise_attention", attention.masked_attention)
     assert_equal(packed(build(family, torch.float32)), reference(family, torch.float32), 1e-5)
+
+
+@pytest.fixture
+def forgotten_verdict():
+    """Whether the kernels work is found out once; tests with others begin anew, and leave nothing behind."""
+    attention.flash_works.cache_clear()
+    yield
+    attention.flash_works.cache_clear()
+
+
+def missing(*_arguments, **_options):
+    raise AttributeError("'_OpNamespace' 'aten' object has no attribute '_scaled_dot_product_flash'")
+
+
+def other_arguments(query, key, value):
+    pytest.fail("called")
+
+
+def of_another_layout(query, key, value, *_arguments, **_options):
+    return torch.zeros_like(query), torch.zeros(query.shape[1:3])
+
+
+@pytest.mark.usefixtures("forgotten_verdict")
+@pytest.mark.parametrize("name", ["_flash", "_flash_backward"])
+@pytest.mark.parametrize("kernel", [missing, other_arguments, of_another_layout])
+def test_without_the_flash_kernels_attention_takes_one_mask(monkeypatch, name, kernel):
+    monkeypatch.setattr(attention, name, kernel)
+    with pytest.warns(UserWarning, match="lacks the CPU's flash attention"):
+        found = packed(build("llama", torch.float32))
+    assert_equal(found, reference("llama", torch.float32), 1e-5)
+
+
+@pytest.mark.usefixtures("forgotten_verdict")
+def test_the_flash_kernels_of_this_torch_work():
+    assert attention.flash_works()
 
 
 @pytest.mark.parametrize("window", [None, 4])

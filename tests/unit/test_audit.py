@@ -13,6 +13,7 @@ from grpo_rs.learner import layout
 from grpo_rs.learner.memory import free_memory
 from grpo_rs.outcomes import MathOutcome
 from grpo_rs.rewards import MathReward, WeightedSum
+from grpo_rs.rewards.stream import RewardPool
 from grpo_rs.rollout.sampler import Finish, SamplingParams
 from grpo_rs.rollout.torch_sampler import TorchSampler
 from grpo_rs.testing import tiny_model, tiny_tokenizer
@@ -69,7 +70,8 @@ def report_of(run, *, sampler=None, evaluation=EVALUATION, **changes):
     config, setup = run
     setup = dataclasses.replace(setup, **changes)
     params = SamplingParams(config.rollout.max_new_tokens, config.rollout.temperature)
-    return audit(setup, sampler or sampler_of(setup), config, params=params, evaluation=evaluation)
+    with RewardPool(setup.rewards, setup.verifier) as pool:
+        return audit(setup, sampler or sampler_of(setup), pool, config, params=params, evaluation=evaluation)
 
 
 def found(report, name):
@@ -316,7 +318,10 @@ def test_a_sampler_of_another_precision(plain):
     params = SamplingParams(7)
     for dtype, status in ((None, Status.FAIL), (torch.bfloat16, Status.PASS)):
         sampler = TorchSampler(copy, [1])
-        report = audit(setup, sampler, config, params=params, evaluation=EVALUATION, sampler_dtype=dtype)
+        with RewardPool(setup.rewards, setup.verifier) as pool:
+            report = audit(
+                setup, sampler, pool, config, params=params, evaluation=EVALUATION, sampler_dtype=dtype
+            )
         assert found(report, "sampler against learner").status is status
 
 

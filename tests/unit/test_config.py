@@ -107,7 +107,7 @@ def test_every_preset_trains_or_says_what_is_missing():
             Config(algo=preset(name), model=ModelConfig(teacher="tiny"), rewards=rewards).check()
         except ConfigError as error:
             missing = "rewards.process" in str(error) and preset(name).transform == "process"
-            assert missing or preset(name).baseline in ("critic", "optimal_token"), name
+            assert missing or preset(name).baseline == "critic", name
 
 
 def test_flags():
@@ -146,7 +146,6 @@ def test_flags():
         ("[data]\ntemplate = '{question} }'\n", "no format string: Single '}'.*write braces"),
         ("[data]\ntemplate = '{question}'\nchat = 'always'\n", "takes the place of a chat template"),
         ("[data]\ntemplate = '{question}'\nsystem = 'Be brief.'\n", "takes the place of a chat template"),
-        ("[algo]\npreset = 'otb'\n", "sum of squared probabilities"),
         ("[algo]\npreset = 'opd'\n", "model.teacher"),
         ("[algo]\npreset = 'gdpo'\n", "give another one"),
         ("[algo]\npreset = 'spo'\n[rewards]\nformat = 0.5\n", "rewards from 0 to 1"),
@@ -211,7 +210,7 @@ def test_a_written_configuration_reads_back():
 
 
 def test_learning_rate_schedules():
-    from grpo_rs.train.loop import learning_rate
+    from grpo_rs.train.schedule import learning_rate
 
     optim = Config().optim.model_copy(update={"lr": 1.0, "final_fraction": 0.1, "warmup_steps": 2})
     rates = [learning_rate(optim, step, 12) for step in range(12)]

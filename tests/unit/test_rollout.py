@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 import torch
-from grpo_rs.rollout.sampler import SamplingParams, completion_seeds, gather
+from grpo_rs.errors import InputError
+from grpo_rs.rollout.sampler import Finish, SamplingParams, completion_seeds, gather
 from grpo_rs.rollout.torch_sampler import TorchSampler
 from grpo_rs.testing import tiny_model
 
@@ -12,7 +13,7 @@ END = 1
 
 
 def sampler(stop=(END,)):
-    return TorchSampler(tiny_model(3, hidden_size=32, num_heads=2), list(stop), pad_token=0)
+    return TorchSampler(tiny_model(3, hidden_size=32, num_heads=2), list(stop))
 
 
 def draw(group_size, params, *, seed=0, prompts=PROMPTS, back_end=None):
@@ -64,12 +65,68 @@ def test_lengths_end_with_the_stop_token_that_is_kept():
         assert len(completion) == 20 or out.finished[row]
 
 
-def test_a_stop_token_that_is_also_the_padding_counts_once():
-    """pad == eos: the length comes from the sampler, so the true end is neither lost nor doubled."""
-    back_end = TorchSampler(tiny_model(3, hidden_size=32, num_heads=2), [END], pad_token=END)
-    out = draw(16, SamplingParams(20), back_end=back_end)
-    reference = draw(16, SamplingParams(20))
-    np.testing.assert_array_equal(out.completions.flat, reference.completions.flat)
+def test_the_padding_token_may_be_drawn():
+    """pad == eos, or pad inside a completion: lengths come from the sampler, not from token values."""
+    back_end = sampler(stop=[7])
+    back_end.model.config.pad_token_id = 7
+    out = draw(64, SamplingParams(20), back_end=back_end)
+    lengths = out.completions.lengths
+    for row in range(len(out)):
+        assert (out.completions[row] == 7).sum() == out.finished[row]
+        assert lengths[row] == 20 or out.completions[row][-1] == 7
+    assert (out.completions.flat == 0).any()  # what padding usually is
+
+
+def test_several_tokens_end_a_completion():
+    out = draw(64, SamplingParams(20), back_end=sampler(stop=[1, 5, 9, 10_000]))
+    last = {int(out.completions[row][-1]) for row in range(len(out)) if out.finished[row]}
+    assert last == {1, 5, 9}
+    assert not np.isin(
+        np.concatenate([out.completions[row][:-1] for row in range(len(out))]), [1, 5, 9]
+    ).any()
+
+
+def test_stop_strings_end_a_completion_with_the_token_that_completes_one():
+    """Every token is two letters, so a text of three may begin and end in the middle of one."""
+    pieces = [f"{'abcd'[token // 4]}{'abcd'[token % 4]}" for token in range(16)]
+
+    def decode(tokens):
+        return "".join(pieces[token] for token in tokens)
+
+    back_end = TorchSampler(tiny_model(3, hidden_size=32, num_heads=2), [END], decode=decode)
+    stop = ("abc", "dd")
+    found = list(
+        back_end.stream(PROMPTS, completion_seeds(0, np.arange(3), 64), SamplingParams(20, stop=stop))
+    )
+    for completion in found:
+        text, before = decode(completion.tokens), decode(completion.tokens[:-1])
+        assert not any(word in before for word in stop)
+        if completion.finish is Finish.STOP_STRING:
+            assert any(word in text for word in stop)
+        else:
+            assert (completion.finish is Finish.STOP_TOKEN) == (completion.tokens[-1] == END)
+            assert completion.finish is Finish.STOP_TOKEN or not any(word in text for word in stop)
+    assert {completion.finish for completion in found} >= {Finish.STOP_STRING, Finish.STOP_TOKEN}
+    with pytest.raises(InputError, match="decode"):
+        sampler().stream(PROMPTS, completion_seeds(0, np.arange(3), 1), SamplingParams(2, stop=("a",)))
+
+
+def test_limits_take_probability_away_and_say_how_much():
+    """log-probability + log mass is the model's own; every token is among the most probable."""
+    back_end = sampler()
+    params = SamplingParams(8, 0.9, top_k=6, top_p=0.8, min_p=0.05)
+    out = draw(8, params, back_end=back_end)
+    assert out.log_mass is not None and (out.log_mass < 0).all()
+    for row in range(len(out)):
+        completion = out.completions[row].tolist()
+        expected = logprobs(back_end.model, PROMPTS[out.group_ids[row]], completion, 0.9)
+        begin, end = out.completions.offsets[row : row + 2]
+        np.testing.assert_allclose(out.policy_logprobs[begin:end], expected, atol=2e-5)
+
+
+def test_slots_are_at_least_one():
+    with pytest.raises(InputError, match="slots is 0"):
+        TorchSampler(tiny_model(3), [END], slots=0)
 
 
 def test_the_seeds_decide_everything():

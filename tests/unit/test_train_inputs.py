@@ -277,6 +277,9 @@ def reward_module(tmp_path, monkeypatch):
         "    return [float(i % 2) for i in range(len(completions))]\n"
         "def short(completions):\n"
         "    return [1.0]\n"
+        # They look at the batch, or count their calls.
+        "for f in (partly, breaks_once, breaks_at_first, second_of_four_unknown, varied, short):\n"
+        "    f.whole_batch = f.in_process = True\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
@@ -295,7 +298,7 @@ def test_a_reward_of_none_is_excluded_and_written_as_null(tmp_path, reward_modul
 def test_a_reward_that_fails_loses_nothing(tmp_path, reward_module):
     rewards = {"math": 0.0, "custom": {"my_rewards:breaks_once": 1.0}}
     config = settings(tmp_path, rewards=rewards, run={"steps": 3})
-    with pytest.raises(RuntimeError, match="a bug of the user"):
+    with pytest.raises(InputError, match="a bug of the user"):
         train(config)
     assert (tmp_path / "run" / "checkpoints" / "step-000001+rollouts").is_dir()
     assert train(config, resume=True).summary["steps"] == 3
@@ -304,7 +307,7 @@ def test_a_reward_that_fails_loses_nothing(tmp_path, reward_module):
 def test_a_reward_that_fails_in_the_audit_loses_nothing(tmp_path, reward_module):
     rewards = {"math": 0.0, "custom": {"my_rewards:breaks_at_first": 1.0}}
     config = settings(tmp_path, rewards=rewards)
-    with pytest.raises(RuntimeError, match="a bug of the user"):
+    with pytest.raises(InputError, match="a bug of the user"):
         train(config)
     assert (tmp_path / "run" / "checkpoints" / "step-000000").is_dir()
     assert train(config, resume=True).summary["steps"] == 1
@@ -314,7 +317,7 @@ def test_a_reward_that_fails_on_greedy_completions_loses_nothing(tmp_path, rewar
     """The third call is the one for the greedy completions of the first step."""
     rewards = {"math": 0.0, "custom": {"my_rewards:breaks_once": 1.0}}
     config = settings(tmp_path, rewards=rewards, algo={"preset": "remax"})
-    with pytest.raises(RuntimeError, match="a bug of the user"):
+    with pytest.raises(InputError, match="a bug of the user"):
         train(config)
     assert (tmp_path / "run" / "checkpoints" / "step-000000+rollouts").is_dir()
     assert train(config, resume=True).summary["steps"] == 1
@@ -631,6 +634,8 @@ def test_every_recipe_is_checked_and_trains_in_small(
     ]  # fmt: skip
     if Algo(**values["algo"]).needs_critic:
         words += ["--algo.critic-warmup-steps", "0"]
+    if "overlong_tokens" in values.get("rewards", {}):
+        words += ["--rewards.overlong-tokens", "2"]
     assert main([*words, "--dry-run"]) == 0
     assert "36 problems to train on, 4 held out" in capsys.readouterr().out
     assert not (tmp_path / "run").exists()

@@ -387,6 +387,19 @@ class Algo(Section):
         return self.gate == "real"
 
     @property
+    def token_local(self) -> bool:
+        """A token's part of the loss depends on no other token's probability."""
+        return (
+            not (self.needs_whole_step or self.needs_whole_groups)
+            and self.ratio == "token"
+            and self.gate not in ("gmpo", "vespo")
+            and (self.correction == "none" or self.correction_level == "token")
+            and self.opsm_delta is None
+            and self.negative_token_share == 1
+            and self.fipo_decay is None
+        )
+
+    @property
     def needs_critic(self) -> bool:
         """A critic is trained beside the policy."""
         return self.baseline == "critic"

@@ -1,8 +1,9 @@
 """What the forward pass keeps for the backward pass, without a change to the model.
 
 On a CPU, the C library's heap keeps what the backward pass frees: gradients are a little larger than the
-holes that activations leave, so resident memory grows by both. Giving the holes back now and then halves the
-growth.
+holes that activations leave, so resident memory would grow by both. The holes are given back when the
+backward pass is about to make the process larger than it ever was; below that they are used again, since
+pages that were given back cost as much to get again as to write.
 
 On request fewer activations are kept. About half of what a transformer's forward pass saves are products and
 activations of other things that it saves too: SiLU of the gate, that times the up projection, a norm's scaled
@@ -13,14 +14,13 @@ arXiv:2205.05198), found from the autograd graph instead of written into the mod
 
 from __future__ import annotations
 
-import ctypes
-from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import Node, saved_tensors_hooks
+
+from grpo_rs.learner.resident import make_room
 
 _VIEWS = ("ViewBackward0", "UnsafeViewBackward0", "ReshapeAliasBackward0")
 
@@ -36,8 +36,11 @@ class _Again:
 
 Packed = Tensor | _Again
 
-TRIM_EVERY = 200
-"""Saved tensors read by the backward pass between two returns of free memory: some six layers."""
+LOOK_EVERY = 20
+"""Saved tensors read by the backward pass between two looks at the memory held: under a layer."""
+
+SLACK = 1 << 25
+"""Bytes that the backward pass may add between two looks."""
 
 
 class Activations(saved_tensors_hooks):
@@ -63,8 +66,8 @@ class Activations(saved_tensors_hooks):
     def _unpack(self, packed: Packed) -> Tensor:
         if isinstance(packed, Tensor):
             self._reads += packed.is_cpu
-            if packed.is_cpu and self._reads % TRIM_EVERY == 0:
-                _trim()(0)
+            if packed.is_cpu and self._reads % LOOK_EVERY == 0:
+                make_room(SLACK)
             return packed
         return self._output(packed.node).to(packed.dtype).view(packed.shape)
 
@@ -76,15 +79,6 @@ class Activations(saved_tensors_hooks):
         output = _compute(node)
         self._recent = [*self._recent[-1:], (number, output)]
         return output
-
-
-@cache
-def _trim() -> Callable[[int], int]:
-    """The C library's malloc_trim; nothing where it has none (musl, macOS, Windows)."""
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):
-        return lambda _keep: 0
 
 
 def _maker(node: Node | None) -> Node | None:

@@ -15,13 +15,14 @@ Three routes compute the same thing:
   exact, and keeps nothing but query, key, value, output and log-sum-exp. Small groups, where a call costs
   more than the scores it spares, are batched under a mask instead.
 - CUDA: flex attention with a block mask (never run on a GPU so far).
-- elsewhere: SDPA with one mask over the row.
+- elsewhere, and on a CPU whose torch has those kernels in another form: SDPA with one mask over the row.
 
 Shapes: L = tokens of the row, H = query heads, J = key and value heads, K = head size.
 """
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
@@ -38,6 +39,7 @@ from grpo_rs.learner.lora import causal_lm
 
 SUFFIX = "_shared_prefix"
 PLAN = "shared_prefix_plan"
+Tensors = tuple[Tensor, ...]
 # What an attention function may be asked to do beside a scaled softmax, and we do not.
 UNSUPPORTED = ("softcap", "s_aux", "position_bias", "cache")
 
@@ -148,6 +150,8 @@ def use_shared_prefix(model: PreTrainedModel) -> None:
         NotImplementedError: it cannot take them, with the reason.
     """
     model = causal_lm(model)
+    if model.device.type == "cpu":
+        flash_works()  # found out here: in a checkpointed layer what its trial saves would be counted
     former = model.config._attn_implementation
     if former.endswith(SUFFIX):
         return
@@ -233,7 +237,13 @@ def shared_prefix_attention(
     if asked:
         raise NotImplementedError(f"shared-prefix attention does not do {', '.join(asked)}")
     scale = query_1HLK.shape[-1] ** -0.5 if scaling is None else scaling
-    route = {"cpu": piecewise_attention, "cuda": flex_attention}.get(query_1HLK.device.type, masked_attention)
+    match query_1HLK.device.type:
+        case "cuda":
+            route = flex_attention
+        case "cpu" if flash_works():
+            route = piecewise_attention
+        case _:
+            route = masked_attention
     return route(query_1HLK, key_1JLK, value_1JLK, plan, scale, sliding_window)
 
 
@@ -246,8 +256,41 @@ def _kind(module: torch.nn.Module) -> str | None:
 
 # ---- CPU: piece by piece -----------------------------------------------------------------------------------
 
-_flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-_flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+
+def _flash(*arguments: Any, **options: Any) -> Tensors:
+    return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(*arguments, **options)  # type: ignore[no-any-return]
+
+
+def _flash_backward(*arguments: Any, **options: Any) -> Tensors:
+    return torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(*arguments, **options)  # type: ignore[no-any-return]
+
+
+@cache
+def flash_works() -> bool:
+    """Whether this torch has the CPU's flash kernels as we call them; warns once if not.
+
+    They are no public interface: another version may lack them, or have them with other arguments.
+    """
+    random = torch.Generator().manual_seed(0)
+    query, key, value, grad = (torch.randn(1, 2, 5, 8, generator=random) for _ in range(4))
+    leaves = q, k, v = [t.clone().requires_grad_() for t in (query, key, value)]
+    with torch.enable_grad():
+        expected = scaled_dot_product_attention(q, k, v, is_causal=True)
+        expected_grads = torch.autograd.grad(expected, leaves, grad)
+    try:
+        out, lse = _flash(query, key, value, 0.0, True, attn_mask=None, scale=8**-0.5)
+        grads = _flash_backward(grad, query, key, value, out, lse, 0.0, True, attn_mask=None, scale=8**-0.5)
+        torch.testing.assert_close((out, *grads), (expected.detach(), *expected_grads))
+    except (AttributeError, LookupError, TypeError, ValueError, RuntimeError, AssertionError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        warnings.warn(
+            f"torch {torch.__version__} lacks the CPU's flash attention in the form that the update uses "
+            f"({reason}): attention is computed under a mask, which is slower",
+            stacklevel=2,
+        )
+        return False
+    return True
+
 
 SMALL_GROUP = 128
 """Tokens of a group up to which it is batched with others under a mask: measured on SmolLM2's heads."""
@@ -310,9 +353,6 @@ class _Piecewise(torch.autograd.Function):
         return dquery, _reduced(dkey, key_1JLK), _reduced(dvalue, value_1JLK), None, None, None
 
 
-Tensors = tuple[Tensor, ...]
-
-
 def _inputs(query_1HLK: Tensor, key_1JLK: Tensor, value_1JLK: Tensor) -> Tensors:
     """All with H heads, and at least float32."""
     repeats = query_1HLK.shape[1] // key_1JLK.shape[1]
@@ -349,7 +389,7 @@ class _Slices:
     def forward(self, inputs: Tensors, scale: float) -> Tensors:
         query, key, value = inputs
         q, k = self.queries, self.keys
-        return _flash(  # type: ignore[no-any-return]
+        return _flash(
             query[:, :, q], key[:, :, k], value[:, :, k], 0.0, self.causal, attn_mask=self.mask, scale=scale
         )
 
@@ -390,7 +430,7 @@ class _Batch:
 
     def forward(self, inputs: Tensors, scale: float) -> Tensors:
         query, key, value = (self._gather(t) for t in inputs)
-        return _flash(query, key, value, 0.0, False, attn_mask=self.mask_B1MM, scale=scale)  # type: ignore[no-any-return]
+        return _flash(query, key, value, 0.0, False, attn_mask=self.mask_B1MM, scale=scale)
 
     def merge(self, out: Tensor, lse: Tensor, out_1HLK: Tensor, lse_1HL: Tensor) -> None:
         self._scatter(out, out_1HLK)

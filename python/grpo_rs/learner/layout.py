@@ -57,6 +57,12 @@ class MicroBatch:
     plan: AttentionPlan | None = None
     padding_mask_BL: Tensor | None = None
 
+    @property
+    def padding(self) -> int:
+        """Positions that hold no token."""
+        mask = self.padding_mask_BL
+        return 0 if mask is None else mask.numel() - int(mask.sum())
+
     def to(self, device: torch.device) -> MicroBatch:
         """The same micro-batch on another device."""
         moved: dict[str, Any] = {

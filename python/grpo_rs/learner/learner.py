@@ -26,13 +26,14 @@ from grpo_rs.batch import Rollouts
 from grpo_rs.errors import InputError, ModelError
 from grpo_rs.learner.activations import Activations
 from grpo_rs.learner.layout import Layout, MicroBatch, micro_batches
-from grpo_rs.learner.logprobs import completion_logprobs_T
+from grpo_rs.learner.logprobs import Coefficients, completion_logprobs_T, completion_square_sums_T
 from grpo_rs.learner.lora import causal_lm
 from grpo_rs.learner.memory import out_of_memory
 from grpo_rs.learner.nonfinite import NonFiniteError, nonfinite_error
 from grpo_rs.learner.optimizer import DecayOn, MasterWeights, PolicyOptimizer
 from grpo_rs.learner.reference import Reference
 from grpo_rs.outcomes import MathOutcome
+from grpo_rs.statistics import off_policy_metrics
 
 ResultT = TypeVar("ResultT")
 
@@ -168,6 +169,32 @@ class Learner:
 
         return self.fitting(forward, rollouts, chosen)
 
+    @torch.no_grad()
+    def square_sums(self, rollouts: Rollouts) -> tuple[FloatArray, FloatArray]:
+        """What the baseline "optimal_token" asks for, under the policy as it is now.
+
+        Returns:
+            The log-probability of each token, and the sum of squared probabilities of the distribution that
+            it came from: float64, aligned with `rollouts.completions.flat`.
+        """
+        rows = np.arange(len(rollouts))
+
+        def forward() -> tuple[FloatArray, FloatArray]:
+            logp, squares = (np.full(len(rollouts.completions.flat), np.nan) for _ in range(2))
+            for batch in self.plan(rollouts, rows):
+                found = completion_square_sums_T(
+                    self.model,
+                    batch,
+                    temperature=self.temperature,
+                    chunk_tokens=self.logprob_chunk_tokens,
+                    head_float32=self.head_float32,
+                )
+                for flat, values_T in zip((logp, squares), found, strict=True):
+                    flat[batch.flat_T.numpy(force=True)] = values_T.double().numpy(force=True)
+            return logp, squares
+
+        return self.fitting(forward, rollouts, rows)
+
     # ---- The update ----------------------------------------------------------------------------------------
 
     def update(
@@ -255,9 +282,11 @@ class Learner:
         def accumulate() -> _Sums:
             # Out of memory, this begins again with smaller micro-batches: nothing was applied yet.
             self.optimizer.zero_grad()
+            self.optimizer.allocate()
             found = _Sums()
             plan = self.plan(data.rollouts, window.rows)
             found.forward_tokens = sum(batch.input_ids_BL.numel() for batch in plan)
+            found.padding_tokens = sum(batch.padding for batch in plan)
             found.micro_batches = len(plan)
             window.weights_N = self._weights(data, window)
             whole = self.algo.needs_whole_step or self.algo.needs_whole_groups
@@ -265,7 +294,9 @@ class Learner:
                 self._two_passes(data, window, plan, found)
             else:
                 for batch in plan:
-                    logp_T, entropy_T = self.forward(batch)
+                    logp_T, entropy_T = self.forward(
+                        batch, coefficients=self._coefficients(data, window, batch)
+                    )
                     loss = self._objective(data, window, batch, logp_T, entropy_T, found)
                     loss.backward()
             return found
@@ -303,7 +334,8 @@ class Learner:
             for coefficient in coefficients
         )
         for batch, for_logp_T, for_entropy_T in zip(plan, of_logp, of_entropy, strict=True):
-            logp_T, entropy_T = self.forward(batch)
+            known = None if for_logp_T is None else _known(for_logp_T)
+            logp_T, entropy_T = self.forward(batch, coefficients=known)
             surrogate = logp_T.new_zeros(())
             if for_logp_T is not None:
                 surrogate = surrogate + (for_logp_T * logp_T).sum()
@@ -311,6 +343,23 @@ class Learner:
                 surrogate = surrogate + (for_entropy_T * entropy_T).sum()
             if surrogate.requires_grad:
                 surrogate.backward()
+
+    def _coefficients(self, data: _Batch, window: _Window, batch: MicroBatch) -> Coefficients | None:
+        """The loss's slope in the log-probabilities of some tokens, if they alone tell."""
+        if not self.algo.token_local:
+            return None
+
+        def coefficients(logp_C: Tensor, entropy_C: Tensor, chunk: slice) -> Tensor:
+            part = replace(batch, row_T=batch.row_T[chunk], flat_T=batch.flat_T[chunk])
+            if window.first:
+                data.remember(part.flat_T, logp_C, needs_old=self.algo.needs_old)
+            with torch.enable_grad():
+                leaf_C = logp_C.detach().requires_grad_()
+                loss = self._loss(data, window, part, leaf_C, entropy_C).loss
+            # Without a gradient at all, as where every token is dropped, there is nothing to differentiate.
+            return torch.autograd.grad(loss, leaf_C)[0] if loss.requires_grad else torch.zeros_like(leaf_C)
+
+        return coefficients
 
     def _objective(
         self,
@@ -396,7 +445,12 @@ class Learner:
         ]
 
     def forward(
-        self, batch: MicroBatch, model: PreTrainedModel | None = None, *, temperature: float | None = None
+        self,
+        batch: MicroBatch,
+        model: PreTrainedModel | None = None,
+        *,
+        temperature: float | None = None,
+        coefficients: Coefficients | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Log-probabilities and entropies of a micro-batch's completion tokens, (T,) each.
 
@@ -404,6 +458,7 @@ class Learner:
             batch: from `plan`.
             model: another one of the same layout and vocabulary; the policy by default.
             temperature: another one than the sampler's.
+            coefficients: a guess at dL / dlog-probability, to save time; see `head_logprobs`.
         """
         return completion_logprobs_T(
             self.model if model is None else model,
@@ -412,6 +467,7 @@ class Learner:
             chunk_tokens=self.logprob_chunk_tokens,
             head_float32=self.head_float32,
             entropy_gradient=self.algo.needs_entropy_gradient,
+            coefficients=coefficients,
             activations=Activations(recompute=self.recompute_cheap),
         )
 
@@ -586,9 +642,21 @@ class _Batch:
         """How far the learner's log-probabilities were from the sampler's before the update."""
         if self.unmoved is None:
             return {}
-        gap = np.abs(self.unmoved.double().numpy(force=True) - self.rollouts.policy_logprobs)
+        learner = self.unmoved.double().numpy(force=True)
+        sampler = self.rollouts.policy_logprobs
+        gap = np.abs(learner - sampler)
         gap = gap[~np.isnan(gap)]
-        return {"train/sampler_gap": float(gap.mean()), "train/sampler_gap_max": float(gap.max())}
+        used = np.isfinite(learner) & np.isfinite(sampler)
+        offsets = np.concatenate([[0], np.cumsum(used)])[self.rollouts.completions.offsets]
+        found = off_policy_metrics(learner[used], sampler[used], offsets)
+        return {
+            "train/sampler_gap": float(gap.mean()),
+            "train/sampler_gap_max": float(gap.max()),
+            "train/sampler_kl": found["kl"],
+            "train/sampler_k3": found["k3_kl"],
+            "train/sampler_ess_token": found["ess_token_fraction"],
+            "train/sampler_ess_sequence": found["ess_sequence_fraction"],
+        }
 
 
 @dataclass
@@ -613,13 +681,13 @@ class _Sums:
     steps: int = 0
     norms: float = 0.0
     forward_tokens: int = 0
+    padding_tokens: int = 0
     micro_batches: int = 0
     totals: dict[str, float] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
     def add(self, name: str, values_T: Tensor) -> None:
-        self.totals[name] = self.totals.get(name, 0.0) + float(values_T.detach().double().sum())
-        self.counts[name] = self.counts.get(name, 0) + len(values_T)
+        self._count(name, float(values_T.detach().double().sum()), len(values_T))
 
     def join(self, step: _Sums, norm: float) -> None:
         """Adds one optimiser step."""
@@ -627,20 +695,29 @@ class _Sums:
         self.steps += 1
         self.norms += norm
         self.forward_tokens += step.forward_tokens
+        self.padding_tokens += step.padding_tokens
         self.micro_batches += step.micro_batches
         for name, total in step.totals.items():
-            self.totals[name] = self.totals.get(name, 0.0) + total
-            self.counts[name] = self.counts.get(name, 0) + step.counts[name]
+            self._count(name, total, step.counts[name])
+
+    def _count(self, name: str, total: float, tokens: int) -> None:
+        self.totals[name] = self.totals.get(name, 0.0) + total
+        self.counts[name] = self.counts.get(name, 0) + tokens
 
     def means(self) -> dict[str, float]:
         return {
             "train/optimiser_steps": self.steps,
             "train/micro_batches": self.micro_batches,
             "train/forward_tokens": self.forward_tokens,
+            "train/padding_tokens": self.padding_tokens,
             **{name: total / self.counts[name] for name, total in self.totals.items()},
             "train/loss": self.loss / self.steps,
             "train/grad_norm": self.norms / self.steps,
         }
+
+
+def _known(coefficients_T: Tensor) -> Coefficients:
+    return lambda _logp, _entropy, chunk: coefficients_T[chunk]
 
 
 def _join(plan: list[MicroBatch]) -> MicroBatch:

@@ -8,8 +8,8 @@ Shapes: B = rows, L = width, D = hidden size, V = vocabulary, T = completion tok
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -21,12 +21,20 @@ from grpo_rs.learner.activations import Activations
 from grpo_rs.learner.attention import forward_arguments, use_shared_prefix
 from grpo_rs.learner.layout import MicroBatch
 from grpo_rs.learner.lora import causal_lm
+from grpo_rs.learner.resident import make_room
 
 LOGIT_BYTES = 1 << 27
 """Most bytes of a chunk's logits, so that memory does not grow with the vocabulary."""
 
 BLOCK_BYTES = 1 << 20
 """Bytes of logits that softmax passes work on at a time on a CPU: they stay in its cache."""
+
+Coefficients = Callable[[Tensor, Tensor, slice], Tensor]
+"""From the log-probabilities (C,) and entropies (C,) of some tokens, and which tokens of the batch they are,
+to dL / dlog-probability (C,)."""
+
+ROUNDINGS = 16
+"""Units of rounding by which a gradient may differ from the one that was expected."""
 
 IMPOSSIBLE = -1e30
 """Stands for the logarithm of probability 0 in products with that 0, which would make NaN of -inf."""
@@ -40,6 +48,7 @@ def completion_logprobs_T(
     chunk_tokens: int,
     head_float32: bool = False,
     entropy_gradient: bool = False,
+    coefficients: Coefficients | None = None,
     activations: Activations | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Log-probability of each completion token, and the entropy of the distribution it came from.
@@ -52,6 +61,7 @@ def completion_logprobs_T(
         chunk_tokens: most tokens per pass through the head; see `head_logprobs`.
         head_float32: the head's product in float32, whatever the model's number type.
         entropy_gradient: entropies are differentiable too, for an entropy bonus.
+        coefficients: a guess at the gradient that will come back; see `head_logprobs`.
         activations: see `completion_hidden_TD`.
 
     Returns:
@@ -66,6 +76,7 @@ def completion_logprobs_T(
         chunk_tokens=chunk_tokens,
         head_float32=head_float32,
         entropy_gradient=entropy_gradient,
+        coefficients=coefficients,
         softcap=getattr(model.config.get_text_config(), "final_logit_softcapping", None),
     )
 
@@ -105,14 +116,21 @@ def head_logprobs(
     chunk_tokens: int = 1 << 30,
     head_float32: bool = False,
     entropy_gradient: bool = False,
+    coefficients: Coefficients | None = None,
     softcap: float | None = None,
     keep_TV: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The logarithm of softmax(softcap(W h + b) / temperature)[target], and that distribution's entropy.
 
-    Forward and backward go through the tokens in chunks of at most `chunk_tokens` tokens and `LOGIT_BYTES`
-    bytes of logits. The backward pass computes a chunk's logits again, except for the last chunk's, which are
-    kept from the forward pass: with one chunk nothing is computed twice.
+    The tokens are gone through in chunks of at most `chunk_tokens` tokens and `LOGIT_BYTES` bytes of logits.
+    A token's gradients are a number, dL / dlogp, times what its logits alone determine:
+
+        dL/dh = dL/dlogp (onehot - p) W        dL/dW = dL/dlogp (onehot - p) h^T
+
+    so with `coefficients`, or where the head is frozen, the forward pass has both while it has the logits,
+    and no logits are kept or computed again. Otherwise, and if the backward pass brings other numbers than
+    `coefficients` said, it computes each chunk's logits again, except for the last chunk's, which may have
+    been kept from the forward pass.
 
     Args:
         hidden_TD: hidden states that predict the targets.
@@ -121,7 +139,8 @@ def head_logprobs(
         temperature: divides the logits.
         chunk_tokens: most tokens of a chunk.
         head_float32: the product in float32 for narrower hidden states.
-        entropy_gradient: entropies are differentiable too.
+        entropy_gradient: entropies are differentiable too; gradients are then left to the backward pass.
+        coefficients: a guess at dL / dlogp. A wrong one costs time and changes nothing.
         softcap: c of logits c * tanh(z / c), before the temperature (Gemma 2).
         keep_TV: bool, tokens that the sampler could have drawn (top-p, top-k); the others get probability 0
             (DeepSeek-V3.2, arXiv:2512.02556). A target that is not kept has log-probability -inf.
@@ -130,31 +149,70 @@ def head_logprobs(
         Two (T,) tensors in float32, or float64 for float64 hidden states: log-probabilities, and entropies in
         nats.
     """
-    if not isinstance(head, torch.nn.Linear) or type(head).forward is not torch.nn.Linear.forward:
-        raise ModelError(
-            f"the language-model head is a {type(head).__name__}, not a plain linear layer, so its logits "
-            "cannot be computed in chunks: leave it out of the adapter's target modules"
-        )
-    weight, bias = head.weight, head.bias
-    product = _wide(hidden_TD.dtype) if head_float32 else hidden_TD.dtype
-    fit = max(1, min(chunk_tokens, LOGIT_BYTES // (product.itemsize * len(weight))))
-    chunks = max(1, -(-len(hidden_TD) // fit))
-    options = _Options(
-        temperature, max(1, -(-len(hidden_TD) // chunks)), head_float32, entropy_gradient, softcap, keep_TV
+    options = _options(
+        hidden_TD,
+        head,
+        chunk_tokens,
+        temperature=temperature,
+        float32=head_float32,
+        entropy_gradient=entropy_gradient,
+        softcap=softcap,
+        keep_TV=keep_TV,
+        coefficients=coefficients,
     )
-    logp_T, entropy_T = _HeadLogprobs.apply(hidden_TD, weight, bias, target_T, options)
+    logp_T, entropy_T = _HeadLogprobs.apply(hidden_TD, head.weight, head.bias, target_T, options)
     return logp_T, entropy_T
+
+
+@torch.no_grad()
+def completion_square_sums_T(
+    model: PreTrainedModel,
+    batch: MicroBatch,
+    *,
+    temperature: float,
+    chunk_tokens: int,
+    head_float32: bool = False,
+) -> tuple[Tensor, Tensor]:
+    """Log-probability of each completion token, and sum_v p_v^2 of the distribution it came from.
+
+    With them |d logp / d logits|^2 = 1 - 2 p + sum_v p_v^2 is known, which the optimal token baseline weights
+    rewards by (arXiv:2602.07078).
+
+    Args:
+        model, batch, temperature, chunk_tokens, head_float32: see `completion_logprobs_T`.
+
+    Returns:
+        Two (T,) tensors, float32 or the model's float64, without a gradient.
+    """
+    hidden_TD, head = completion_hidden_TD(model, batch), model.get_output_embeddings()
+    softcap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    options = _options(
+        hidden_TD, head, chunk_tokens, temperature=temperature, float32=head_float32, softcap=softcap
+    )
+    hidden, weight, bias = _operands(hidden_TD, head.weight, head.bias, options)
+    logp_T, square_T = (hidden.new_empty(len(hidden), dtype=_wide(hidden.dtype)) for _ in range(2))
+    logits_CV = _logit_buffer(hidden, weight, options)
+    for chunk in options.chunks(len(hidden)):
+        _product(hidden[chunk], weight, bias, logits_CV)
+        for block, rows in _blocks(chunk, logits_CV):
+            z_CV = options.scaled(logits_CV[rows], block)
+            logp_T[block], _, _, p_CV = _statistics(z_CV, batch.target_T[block])
+            square_T[block] = p_CV.square_().sum(-1)
+    return logp_T, square_T
 
 
 @dataclass(frozen=True)
 class _Options:
-    temperature: float
     chunk: int
     """Tokens of a chunk."""
-    float32: bool
-    entropy_gradient: bool
-    softcap: float | None
-    keep_TV: Tensor | None
+    temperature: float
+    float32: bool = False
+    entropy_gradient: bool = False
+    softcap: float | None = None
+    keep_TV: Tensor | None = None
+    coefficients: Coefficients | None = None
+    at_once: bool = False
+    """Gradients in the forward pass."""
 
     def chunks(self, tokens: int) -> Iterator[slice]:
         return (slice(begin, min(begin + self.chunk, tokens)) for begin in range(0, tokens, self.chunk))
@@ -180,6 +238,21 @@ class _Options:
         return grad_CV
 
 
+def _options(hidden_TD: Tensor, head: torch.nn.Module, chunk_tokens: int, **chosen: Any) -> _Options:
+    """The options of a pass through a head, with the chunk that they leave room for."""
+    if not isinstance(head, torch.nn.Linear) or type(head).forward is not torch.nn.Linear.forward:
+        raise ModelError(
+            f"the language-model head is a {type(head).__name__}, not a plain linear layer, so its logits "
+            "cannot be computed in chunks: leave it out of the adapter's target modules"
+        )
+    product = _wide(hidden_TD.dtype) if chosen["float32"] else hidden_TD.dtype
+    fit = max(1, min(chunk_tokens, LOGIT_BYTES // (product.itemsize * len(head.weight))))
+    chunks = max(1, -(-len(hidden_TD) // fit))
+    options = _Options(max(1, -(-len(hidden_TD) // chunks)), **chosen)
+    told = options.coefficients is not None or not any(p.requires_grad for p in head.parameters())
+    return replace(options, at_once=told and torch.is_grad_enabled() and not options.entropy_gradient)
+
+
 def _wide(dtype: torch.dtype) -> torch.dtype:
     # A sum over a vocabulary of bfloat16 numbers is wrong in the second digit.
     return torch.promote_types(dtype, torch.float32)
@@ -198,16 +271,29 @@ class _HeadLogprobs(torch.autograd.Function):
         hidden, weight, bias = _operands(hidden_TD, weight_VD, bias_V, options)
         wide = _wide(hidden.dtype)
         logp_T, entropy_T, lse_T = (hidden.new_empty(len(hidden), dtype=wide) for _ in range(3))
-        logits_CV = hidden.new_empty(min(options.chunk, len(hidden)), len(weight))
+        at_once = options.at_once and any(ctx.needs_input_grad)
+        slope_TD = torch.empty_like(hidden) if at_once and ctx.needs_input_grad[0] else None
+        guess = _Guess(weight, bias, options, ctx.needs_input_grad, lse_T) if at_once else None
+        logits_CV = _logit_buffer(hidden, weight, options)
         for chunk in options.chunks(len(hidden)):
             _product(hidden[chunk], weight, bias, logits_CV)
             for block, rows in _blocks(chunk, logits_CV):
-                z_CV = options.scaled(logits_CV[rows], block)
-                logp_T[block], entropy_T[block], lse_T[block] = _statistics(z_CV, target_T[block])
+                raw_CV = logits_CV[rows]
+                z_CV = options.scaled(raw_CV, block)
+                logp_T[block], entropy_T[block], lse_T[block], p_CV = _statistics(z_CV, target_T[block])
+                if at_once:
+                    p_CV.neg_()[torch.arange(len(p_CV), device=p_CV.device), target_T[block]] += 1
+                    raw_CV.copy_(options.unscaled_(p_CV, raw_CV))
+            slope_CV = logits_CV[: chunk.stop - chunk.start]
+            if slope_TD is not None:
+                torch.mm(slope_CV, weight, out=slope_TD[chunk])
+            if guess is not None:
+                guess.add(slope_CV, hidden[chunk], logp_T[chunk], entropy_T[chunk], chunk)
         # The last chunk's logits stay for the backward pass, which comes next: nothing else needs the room.
-        ctx.kept = logits_CV if any(ctx.needs_input_grad) else None
+        ctx.kept = None if at_once or not any(ctx.needs_input_grad) else logits_CV
+        ctx.guess = guess
         ctx.options = options
-        ctx.save_for_backward(hidden_TD, weight_VD, bias_V, target_T, lse_T, entropy_T)
+        ctx.save_for_backward(hidden_TD, weight_VD, bias_V, target_T, lse_T, entropy_T, slope_TD)
         if not options.entropy_gradient:
             ctx.mark_non_differentiable(entropy_T)
         return logp_T, entropy_T
@@ -215,8 +301,12 @@ class _HeadLogprobs(torch.autograd.Function):
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad_logp_T: Tensor, grad_entropy_T: Tensor) -> tuple[Tensor | None, ...]:
-        hidden_TD, weight_VD, bias_V, target_T, lse_T, entropy_T = ctx.saved_tensors
+        hidden_TD, weight_VD, bias_V, target_T, lse_T, entropy_T, slope_TD = ctx.saved_tensors
         options: _Options = ctx.options
+        guess, ctx.guess = ctx.guess, None
+        if guess is not None and guess.holds(grad_logp_T):
+            dhidden_TD = None if slope_TD is None else slope_TD * grad_logp_T.to(slope_TD.dtype)[:, None]
+            return _returned(dhidden_TD, guess.dweight_VD, guess.dbias_V, (hidden_TD, weight_VD, bias_V))
         hidden, weight, bias = _operands(hidden_TD, weight_VD, bias_V, options)
         needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         dhidden_TD = torch.empty_like(hidden) if needs_hidden else None
@@ -225,7 +315,7 @@ class _HeadLogprobs(torch.autograd.Function):
         logits_CV, ctx.kept = ctx.kept, None
         kept = logits_CV is not None
         if logits_CV is None:
-            logits_CV = hidden.new_empty(min(options.chunk, len(hidden)), len(weight))
+            logits_CV = _logit_buffer(hidden, weight, options)
         for chunk in reversed(list(options.chunks(len(hidden)))):
             if not kept:
                 _product(hidden[chunk], weight, bias, logits_CV)
@@ -248,13 +338,73 @@ class _HeadLogprobs(torch.autograd.Function):
                 dweight_VD.add(grad_CV, hidden[chunk])
             if dbias_V is not None:
                 dbias_V += grad_CV.sum(0, dtype=dbias_V.dtype)
-        return (
-            None if dhidden_TD is None else dhidden_TD.to(hidden_TD.dtype),
-            None if dweight_VD is None else dweight_VD.total(weight_VD.dtype),
-            None if dbias_V is None or bias_V is None else dbias_V.to(bias_V.dtype),
-            None,
-            None,
+        return _returned(dhidden_TD, dweight_VD, dbias_V, (hidden_TD, weight_VD, bias_V))
+
+
+class _Guess:
+    """Gradients of the head under the numbers that `coefficients` expects from the backward pass."""
+
+    def __init__(
+        self,
+        weight_VD: Tensor,
+        bias_V: Tensor | None,
+        options: _Options,
+        needs: tuple[bool, ...],
+        like_T: Tensor,
+    ) -> None:
+        _, needs_weight, needs_bias = needs[:3]
+        self.coefficients = options.coefficients
+        self.dweight_VD = _Sum(weight_VD) if needs_weight else None
+        self.dbias_V = (
+            torch.zeros_like(bias_V, dtype=like_T.dtype) if needs_bias and bias_V is not None else None
         )
+        self.expected_T = torch.empty_like(like_T)
+
+    def add(
+        self, slope_CV: Tensor, hidden_CD: Tensor, logp_C: Tensor, entropy_C: Tensor, chunk: slice
+    ) -> None:
+        """Adds a chunk; `slope_CV` is d logp / d logits."""
+        if self.dweight_VD is None and self.dbias_V is None:
+            return  # a frozen head takes whatever comes
+        assert self.coefficients is not None
+        expected_C = self.coefficients(logp_C, entropy_C, chunk)
+        self.expected_T[chunk] = expected_C
+        if self.dweight_VD is not None:
+            self.dweight_VD.add(slope_CV, hidden_CD * expected_C[:, None].to(hidden_CD.dtype))
+        if self.dbias_V is not None:
+            self.dbias_V += slope_CV.mT @ expected_C.to(slope_CV.dtype)
+
+    def holds(self, grad_logp_T: Tensor) -> bool:
+        """Whether the backward pass brought those numbers, but for rounding."""
+        if self.dweight_VD is None and self.dbias_V is None:
+            return True
+        near = ROUNDINGS * torch.finfo(grad_logp_T.dtype).eps
+        # Never so of what is not a number.
+        return bool(((grad_logp_T - self.expected_T).abs() <= near * grad_logp_T.abs()).all())
+
+
+def _logit_buffer(hidden: Tensor, weight: Tensor, options: _Options) -> Tensor:
+    rows = min(options.chunk, len(hidden))
+    if hidden.is_cpu:
+        make_room(rows * len(weight) * hidden.element_size() + weight.nbytes)
+    return hidden.new_empty(rows, len(weight))
+
+
+def _returned(
+    dhidden_TD: Tensor | None,
+    dweight_VD: _Sum | None,
+    dbias_V: Tensor | None,
+    likes: tuple[Tensor, Tensor, Tensor | None],
+) -> tuple[Tensor | None, ...]:
+    """The gradients as autograd wants them: in the operands' number types."""
+    hidden_TD, weight_VD, bias_V = likes
+    return (
+        None if dhidden_TD is None else dhidden_TD.to(hidden_TD.dtype),
+        None if dweight_VD is None else dweight_VD.total(weight_VD.dtype),
+        None if dbias_V is None or bias_V is None else dbias_V.to(bias_V.dtype),
+        None,
+        None,
+    )
 
 
 class _Sum:
@@ -303,8 +453,8 @@ def _blocks(chunk: slice, logits_CV: Tensor) -> Iterator[tuple[slice, slice]]:
         yield slice(chunk.start + begin, chunk.start + end), slice(begin, end)
 
 
-def _statistics(z_CV: Tensor, target_C: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Log-probability of the targets, entropy, and log of the sum of exponentials."""
+def _statistics(z_CV: Tensor, target_C: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Log-probability of the targets, entropy, log of the sum of exponentials, and probabilities (C, V)."""
     top_C1 = z_CV.amax(-1, keepdim=True)
     shifted_CV = z_CV - top_C1
     exp_CV = shifted_CV.exp()
@@ -312,8 +462,9 @@ def _statistics(z_CV: Tensor, target_C: Tensor) -> tuple[Tensor, Tensor, Tensor]
     log_sum_C = sum_C.log()
     logp_C = shifted_CV.gather(-1, target_C[:, None])[:, 0] - log_sum_C
     # H = log Z - sum_v p_v z_v; what has probability 0 adds 0, not 0 * inf.
-    weighted_C = exp_CV.mul_(shifted_CV.clamp_(min=IMPOSSIBLE)).sum(-1)
-    return logp_C, log_sum_C - weighted_C / sum_C, log_sum_C + top_C1[:, 0]
+    weighted_C = shifted_CV.clamp_(min=IMPOSSIBLE).mul_(exp_CV).sum(-1)
+    p_CV = exp_CV.div_(sum_C[:, None])
+    return logp_C, log_sum_C - weighted_C / sum_C, log_sum_C + top_C1[:, 0], p_CV
 
 
 def _logit_gradient(

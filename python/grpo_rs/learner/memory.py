@@ -6,9 +6,7 @@ its backward pass are counted, and scaled by tokens.
 
 from __future__ import annotations
 
-import ctypes
 import gc
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +19,7 @@ from grpo_rs.batch import Rollouts, Tokens
 from grpo_rs.learner.activations import Activations, Packed
 from grpo_rs.learner.layout import MicroBatch, micro_batches
 from grpo_rs.learner.logprobs import LOGIT_BYTES, completion_hidden_TD
+from grpo_rs.learner.resident import MEMINFO, proc_bytes, reset_peak, status_bytes, trim
 
 if TYPE_CHECKING:
     from grpo_rs.learner.learner import Learner
@@ -294,14 +293,12 @@ class PeakMemory:
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         elif self.device.type == "cpu":
-            _give_back()
-            try:
-                # Resets the kernel's high-water mark of this process (proc(5)).
-                Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-            except OSError:
-                self.known = False
+            # What was freed before, as by loading the model, is not part of it.
+            gc.collect()
+            trim()
+            self.known = reset_peak()
             self.held = held_bytes(learner) + beside
-            self.before = _status("VmRSS")
+            (self.before,) = status_bytes("VmRSS")
 
     def read(self) -> int | None:
         """The peak so far; None where the system does not tell."""
@@ -309,7 +306,7 @@ class PeakMemory:
             return int(torch.cuda.max_memory_allocated(self.device))
         if self.device.type != "cpu" or not self.known:
             return None
-        peak = _status("VmHWM")
+        (peak,) = status_bytes("VmHWM")
         return None if peak is None or self.before is None else self.held + peak - self.before
 
 
@@ -332,7 +329,7 @@ def free_memory(device: torch.device) -> int | None:
         return int(free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device))
     if device.type != "cpu":
         return None
-    bounds = [_proc_value(Path("/proc/meminfo"), "MemAvailable"), _cgroup_free()]
+    bounds = [*proc_bytes(MEMINFO, "MemAvailable"), _cgroup_free()]
     known = [bound for bound in bounds if bound is not None]
     return min(known) if known else None
 
@@ -346,27 +343,6 @@ def out_of_memory(error: BaseException) -> bool:
         or "DefaultCPUAllocator: not enough memory" in str(error)
         or "MPS backend out of memory" in str(error)
     )
-
-
-def _give_back() -> None:
-    """Returns to the system what this process has freed, as after loading a model."""
-    gc.collect()
-    # glibc alone keeps it, and has this function.
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
-
-
-def _status(key: str) -> int | None:
-    return _proc_value(Path("/proc/self/status"), key)
-
-
-def _proc_value(path: Path, key: str) -> int | None:
-    try:
-        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return None
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{key}:")), None)
 
 
 def _cgroup_free() -> int | None:

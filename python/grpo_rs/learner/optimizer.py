@@ -84,6 +84,23 @@ class PolicyOptimizer:
         """What AdamW sees of a parameter: its master weights, or itself."""
         return self.masters.get(index, self.parameters[index])
 
+    def allocate(self) -> None:
+        """Makes AdamW's moments, which it would otherwise make in its first step, all at once.
+
+        So memory that they leave no room for runs out in a pass that can be begun again, not in the middle of
+        a step.
+        """
+        for index in range(len(self.parameters)):
+            parameter = self._stepped(index)
+            if not self.adamw.state.get(parameter):
+                # As torch.optim.AdamW begins: the step count is a tensor of its own on the device if fused.
+                fused = self.adamw.defaults["fused"]
+                self.adamw.state[parameter] = {
+                    "step": torch.zeros((), dtype=torch.float32, device=parameter.device if fused else "cpu"),
+                    "exp_avg": torch.zeros_like(parameter),
+                    "exp_avg_sq": torch.zeros_like(parameter),
+                }
+
     def zero_grad(self) -> None:
         """Forgets the gradients, and frees them."""
         for parameter in self.parameters:

@@ -100,6 +100,10 @@ class Gap:
         distance_T = np.abs(one_T.astype(np.float64) - other_T)
         return cls(float(distance_T.mean()), float(distance_T.max()))
 
+    def metrics(self) -> dict[str, float]:
+        """For metrics.jsonl."""
+        return {"sync/logp_gap_mean": self.mean, "sync/logp_gap_max": self.max}
+
 
 def check_sync(
     sampler: Scorer, trainer_logprobs: Logprobs, tokens: Sequence[int], *, tolerance: float

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from grpo_rs.rollout.canary import Canary, Gap, LogprobArray, Scorer, SyncError, forward_logprobs
 from grpo_rs.rollout.sampler import Completion, SamplingParams, SeedArray
+from grpo_rs.rollout.torch_sampler import TorchSampler
 
 Transfer = Callable[[PreTrainedModel, int], None]
 """Hands the weights of a policy to a sampler; the number is their version."""
@@ -99,6 +100,11 @@ class SyncedSampler:
         self.version = inner.version
         self.gap: Gap | None = None
         self._streams = 0
+
+    @property
+    def fallback(self) -> str | None:
+        """Why the built-in engine samples with the cache of transformers; None where it does not."""
+        return self.inner.fallback if isinstance(self.inner, TorchSampler) else None
 
     def sync(self, policy: PreTrainedModel, version: int) -> None:
         """Hands over the weights, which are `version` optimiser steps old, and checks them.

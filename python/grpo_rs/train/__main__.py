@@ -106,6 +106,7 @@ def _dry_run(config: Config, console: Console) -> None:
 
     console.print_json(json.dumps(config.model_dump(mode="json")))
     setup = prepare(config)
+    assert setup.memory is not None
     for line in config.algo.describe():
         console.print(line, markup=False)
     for note in [*config.algo.notes(), *setup.notes]:

@@ -29,6 +29,7 @@ from grpo_rs.learner.probe import TOLERANCE
 from grpo_rs.math import Extract, verify_math
 from grpo_rs.outcomes import MathOutcome
 from grpo_rs.rewards import Completions, MathReward, step_rewards
+from grpo_rs.rewards.stream import RewardPool
 from grpo_rs.rollout.sampler import Completion, Finish, Sampler, SamplingParams, completion_seeds, gather
 from grpo_rs.train.checkpoint import random_states, set_random_states
 from grpo_rs.train.config import Config, DataConfig
@@ -132,6 +133,7 @@ class AuditReport:
 def audit(
     setup: Setup,
     sampler: Sampler,
+    pool: RewardPool,
     config: Config,
     *,
     params: SamplingParams,
@@ -145,6 +147,7 @@ def audit(
     Args:
         setup: of the run, its weights as they are before the first step.
         sampler: of the run.
+        pool: of the run's rewards.
         config: of the run.
         params: by which the run draws completions.
         evaluation: of the untrained model, which is reported and not done again.
@@ -153,7 +156,7 @@ def audit(
     began = time.perf_counter()
     states = random_states()
     try:
-        checks = _checks(setup, sampler, config, params, sampler_dtype)
+        checks = _checks(setup, sampler, pool, config, params, sampler_dtype)
     finally:
         set_random_states(states)
     checks.append(_untrained(evaluation))
@@ -163,6 +166,7 @@ def audit(
 def _checks(
     setup: Setup,
     sampler: Sampler,
+    pool: RewardPool,
     config: Config,
     params: SamplingParams,
     sampler_dtype: torch.dtype | None,
@@ -194,7 +198,7 @@ def _checks(
         check_trained_tokens(learner, rollouts),
         check_logprobs(learner, rollouts, sampler_dtype),
         check_golds(setup.verifier, golds, rewarded=config.rewards.math > 0),
-        *check_rewards(setup, config, batch, rollouts, cut=cut),
+        *check_rewards(setup, pool, config, batch, rollouts, cut=cut),
         check_advantages(config.algo, max(2, config.rollout.group_size)),
         check_memory(setup.memory, learner),
     ]
@@ -468,7 +472,7 @@ def check_golds(verifier: MathReward, golds: Sequence[str], *, rewarded: bool) -
         return Check(
             name,
             Status.PASS,
-            f"{len(kept)} golds are accepted as {form % '...'!r}, and refused with another value in it",
+            f"{len(kept)} golds are accepted in the form {form % 'GOLD'!r}, and refused with another value",
         )
     gold, text, _ = trials[wrong[0]]
     failed = rewarded and max(refused, len(wrong) - refused) > ODD_GOLDS * len(kept)
@@ -500,18 +504,24 @@ def perturbed(answer: str) -> str:
 
 
 def check_rewards(
-    setup: Setup, config: Config, batch: Completions, rollouts: Rollouts, *, cut: bool
+    setup: Setup,
+    pool: RewardPool,
+    config: Config,
+    batch: Completions,
+    rollouts: Rollouts,
+    *,
+    cut: bool,
 ) -> list[Check]:
     """Each reward returns a number a completion, and some group has different ones.
 
     Args:
-        setup, config: of the run.
+        setup, pool, config: of the run.
         batch, rollouts: what was sampled.
         cut: completions were cut off before the run's own limit, so that their rewards say nothing.
     """
     name = "rewards"
     try:
-        scored = setup.rewards(batch)
+        scored = pool.score(batch).scored
         if setup.process is not None:
             step_rewards(
                 str(config.rewards.process), setup.process, batch, rollouts.completions, setup.policy.decode
@@ -630,9 +640,11 @@ def _dead(algo: Algo, found: Advantages, group_size: int) -> bool:
 # ---- Memory, and the untrained model --------------------------------------------------------------------
 
 
-def check_memory(plan: MemoryPlan, learner: Learner) -> Check:
+def check_memory(plan: MemoryPlan | None, learner: Learner) -> Check:
     """What an update is expected to take, beside what is free."""
     name, free = "memory", free_memory(learner.model.device)
+    if plan is None:
+        return Check(name, Status.SKIP, "the run was continued with the token budget that it had")
     peak = max(plan.estimate.total, plan.probe or 0)
     detail = f"an update takes {megabytes(plan.estimate.total)} MB by the estimate"
     if plan.probe is not None:

@@ -32,12 +32,21 @@ from safetensors.torch import load_file, save_file
 
 from grpo_rs.batch import Rollouts
 from grpo_rs.errors import CheckpointError
+from grpo_rs.train.collect import Sampled
 from grpo_rs.train.config import Config, config_from_dict, flatten
 from grpo_rs.train.log import json_value
 
-# What may differ between a run and its continuation: none of it changes the result.
-FREE_ON_RESUME = {"run.out", "run.stop_after", "run.name", "checkpoint.every", "checkpoint.keep"}
-STATE_FORMAT = 2
+# What may differ between a run and its continuation: none of it changes the result, but for slow rewards.
+FREE_ON_RESUME = {
+    "run.out",
+    "run.stop_after",
+    "run.name",
+    "checkpoint.every",
+    "checkpoint.keep",
+    "rollout.server_url",
+    "rewards.deadline_s",
+}
+STATE_FORMAT = 3
 DATA_HASH = "data_sha256"
 WEIGHTS = "reference.safetensors"
 _NAME = re.compile(r"step-(\d+)(\+rollouts)?")
@@ -50,9 +59,12 @@ class TrainerState:
 
     Attributes:
         step: GRPO steps done.
-        position: problems drawn so far; `PromptOrder` turns it into the next ones.
+        position: problems looked at by the steps done; `PromptQueue` turns it into the next ones.
         phase_seconds: wall seconds by phase, over all sessions of the run.
         generated_tokens, trained_tokens: totals over the run.
+        fates: tokens by what became of them, over the run; see `Fate`.
+        wasted_s: wall seconds of sampling that were spent on what was not trained on.
+        pending_position, pending_rounds: of the completions in rollouts.npz; see `Sampled`.
         accuracy_before: held-out greedy accuracy before the first GRPO step.
         warmup: what the supervised warm-up did.
         reference_step: step after which the reference was frozen; None if it is the model without adapters.
@@ -65,6 +77,10 @@ class TrainerState:
     phase_seconds: dict[str, float] = field(default_factory=dict)
     generated_tokens: int = 0
     trained_tokens: int = 0
+    fates: dict[str, int] = field(default_factory=dict)
+    wasted_s: float = 0.0
+    pending_position: int = 0
+    pending_rounds: int = 0
     accuracy_before: float | None = None
     warmup: dict[str, Any] | None = None
     reference_step: int | None = None
@@ -202,36 +218,42 @@ def save_checkpoint(
     learner_state: dict[str, Any],
     critic_state: dict[str, Any] | None,
     tracker_state: Mapping[str, np.ndarray[Any, Any]] | None,
-    rollouts: Rollouts | None,
+    queue_state: Mapping[str, np.ndarray[Any, Any]],
+    pending: Sampled | None,
     line_files: list[Path],
 ) -> Path:
     """Writes everything that continuing bit for bit needs.
 
     Args:
         run: where to.
-        state: where the run stands; its `file_sizes` are set here.
+        state: where the run stands; what files hold is noted in it here.
         save_model: writes model and tokenizer into a folder.
         learner_state: the optimiser's.
         critic_state: that of the critic's optimiser, if there is one.
         tracker_state: the pass rates of the baseline "tracker", if it is used.
-        rollouts: sampled but not yet trained on, if the run stops in the middle of a step.
+        queue_state: what is known of the prompts.
+        pending: what is sampled but not yet trained on, if there is something.
         line_files: metrics.jsonl and the like; flushed, and their sizes recorded.
     """
     for file in line_files:
         with file.open("ab") as handle:
             os.fsync(handle.fileno())
     state.file_sizes = {file.name: file.stat().st_size for file in line_files}
+    rollouts = None if pending is None else pending.rollouts
+    state.pending_position, state.pending_rounds = 0, 0
+    if pending is not None and rollouts is not None:
+        state.pending_position, state.pending_rounds = pending.position, pending.rounds
     name = f"step-{state.step:06d}" + ("+rollouts" if rollouts is not None else "")
     place = run.checkpoints / name
     if place.exists():
         return place
     with atomic_folder(place) as folder:
         save_model(folder)
-        saved = {"learner": learner_state, "random": random_states()}
+        saved = {"learner": learner_state, "random": random_states(), "queue": _tensors(queue_state)}
         if critic_state is not None:
             saved["critic"] = critic_state
         if tracker_state is not None:
-            saved["tracker"] = {name: torch.from_numpy(values) for name, values in tracker_state.items()}
+            saved["tracker"] = _tensors(tracker_state)
         torch.save(saved, folder / "trainer.pt")
         if rollouts is not None:
             np.savez(folder / "rollouts.npz", allow_pickle=False, **rollouts.arrays())
@@ -239,8 +261,8 @@ def save_checkpoint(
     return place
 
 
-def load_checkpoint(path: Path) -> tuple[TrainerState, dict[str, Any], Rollouts | None]:
-    """Where the run stands, states by name ("learner", "critic", "tracker", "random"), pending rollouts.
+def load_checkpoint(path: Path) -> tuple[TrainerState, dict[str, Any], Sampled]:
+    """Where the run stands, states by name (learner, critic, tracker, queue, random), pending completions.
 
     Raises:
         CheckpointError: the folder is not a checkpoint of this version.
@@ -252,11 +274,17 @@ def load_checkpoint(path: Path) -> tuple[TrainerState, dict[str, Any], Rollouts 
         saved = torch.load(path / "trainer.pt", weights_only=True)
     except (OSError, KeyError, json.JSONDecodeError) as error:
         raise CheckpointError(f"{path} is not a whole checkpoint: {error}") from error
-    rollouts = None
+    state = TrainerState(**values)
+    pending = Sampled(state.position)
     if (path / "rollouts.npz").exists():
         with np.load(path / "rollouts.npz") as arrays:
             rollouts = Rollouts.from_arrays(arrays)
-    return TrainerState(**values), saved, rollouts
+        pending = Sampled(state.pending_position, rollouts, state.pending_rounds)
+    return state, saved, pending
+
+
+def _tensors(arrays: Mapping[str, np.ndarray[Any, Any]]) -> dict[str, torch.Tensor]:
+    return {name: torch.from_numpy(values) for name, values in arrays.items()}
 
 
 @contextmanager

@@ -19,6 +19,7 @@ from grpo_rs.algo.knobs import GROUP_BASELINES, Algo
 from grpo_rs.errors import ConfigError
 from grpo_rs.math import Extract, PolicyName
 from grpo_rs.rewards.format import FormatStyle
+from grpo_rs.rollout.sampler import SamplingParams
 from grpo_rs.section import Section
 
 Positive = Annotated[float, Field(gt=0)]
@@ -89,8 +90,11 @@ class DataConfig(Section):
 
 
 class RolloutConfig(Section):
-    """Sampling."""
+    """Sampling, and which of the completions are trained on."""
 
+    engine: Literal["torch", "transformers_cb", "vllm", "vllm_server"] = "torch"
+    """What generates: the built-in engine, transformers' continuous batching, vLLM in this process, or a
+    vLLM server; all but the first need their packages."""
     prompts_per_step: PositiveInt = 32
     """Prompts of a step, a group of completions each."""
     group_size: PositiveInt = 8
@@ -99,6 +103,57 @@ class RolloutConfig(Section):
     """Length limit of a completion."""
     temperature: Positive = 1.0
     """Divides the logits, in sampling and in training alike."""
+    top_k: Count = 0
+    """Draw among that many most probable tokens; 0 for all."""
+    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Draw among the fewest most probable tokens whose probabilities sum up to this; 1 for all."""
+    min_p: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Draw among tokens at least this share as probable as the most probable one; 0 for all."""
+    stop: tuple[str, ...] = ()
+    """Texts that end a completion, beside the model's end tokens; the token that completes one is kept."""
+    slots: Count = 0
+    """Completions decoded at once by the engines "torch" and "transformers_cb"; 0 leaves it to them."""
+    dtype: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Number type of the weights that sample. Another one than `model.dtype` takes a copy of the weights,
+    which is made anew every step; "auto" is that of the model."""
+    server_url: str | None = None
+    """Address of the server of the engine "vllm_server"."""
+    ahead: Annotated[int, Field(ge=0, le=1)] = 0
+    """1 samples the next step's completions while this step updates, on a copy of the weights: they are one
+    step old when they are trained on."""
+    max_refills: Count = 0
+    """Dynamic sampling: rounds in which groups without a learning signal are replaced by groups of the next
+    prompts; if some are missing after the last, the step is that much smaller. 0 only leaves them out."""
+    oversample: Annotated[float, Field(ge=1)] = 1.0
+    """Prompts sampled at once, per prompt that the step still lacks; the first ones with a learning signal
+    are trained on, by their order, and what is left over is dropped."""
+    subset: Count = 0
+    """Completions of a group that are trained on: those whose rewards spread most (PODS). 0 takes all."""
+    subset_statistics: Literal["subset", "group"] = "subset"
+    """Means and standard deviations of advantages are those of the subset, as in PODS, or of all completions
+    of the group."""
+    drop_above: float | None = None
+    """Prompts whose mean reward so far (before `rewards.overlong_tokens`) is at least this are not sampled
+    again: 0.9 is ScaleRL's no-positive-resampling."""
+    drop_below: float | None = None
+    """Prompts whose mean reward so far is at most this are not sampled again, even if the model has become
+    able to solve them: 0 drops what never earned anything."""
+
+    @property
+    def dynamic(self) -> bool:
+        """Whether groups without a learning signal are made up for by others."""
+        return self.max_refills > 0 or self.oversample > 1
+
+    def params(self, temperature: float | None = None) -> SamplingParams:
+        """How completions are drawn: for training, or at another temperature."""
+        return SamplingParams(
+            max_new_tokens=self.max_new_tokens,
+            temperature=self.temperature if temperature is None else temperature,
+            top_k=self.top_k,
+            top_p=self.top_p,
+            min_p=self.min_p,
+            stop=self.stop,
+        )
 
 
 class RewardConfig(Section):
@@ -117,6 +172,13 @@ class RewardConfig(Section):
     format_style: FormatStyle = "boxed"
     """The form that the format reward asks for. "think_answer" is DeepSeek-R1's: reasoning, then
     the answer, each in its tags, and nothing outside; see `grpo_rs.rewards.FormatReward`."""
+    overlong_tokens: Count = 0
+    """Soft punishment of length (DAPO): over this many tokens before `rollout.max_new_tokens` it grows from 0
+    to `overlong`. Whether a group has a learning signal is judged without it. 0 switches it off."""
+    overlong: NonNegative = 1.0
+    """The largest punishment, subtracted from the reward."""
+    deadline_s: Positive = 60.0
+    """Seconds in which a completion must be scored by your own rewards; one that is not is left out."""
     custom: dict[str, float] = Field(default_factory=dict)
     """Your own rewards, "module:function" = weight; see `grpo_rs.rewards.Reward`."""
     process: str | None = None
@@ -273,10 +335,11 @@ class Config(Section):
         if not (self.rewards.math or self.rewards.format or any(self.rewards.custom.values())):
             raise ConfigError("every reward has weight 0: set rewards.math to 1")
         _check_template(self.data)
-        if self.algo.transform in ("pass_k_analytic", "pkpo") and self.algo.pass_k > self.rollout.group_size:
+        if self.algo.transform in ("pass_k_analytic", "pkpo") and self.algo.pass_k >= self.rollout.group_size:
             raise ConfigError(
-                f"algo.pass_k is {self.algo.pass_k} and rollout.group_size {self.rollout.group_size}: a "
-                "group has no k completions to choose; lower algo.pass_k, or raise rollout.group_size"
+                f"algo.pass_k is {self.algo.pass_k} and rollout.group_size {self.rollout.group_size}: with "
+                "one choice of k completions at most, all of a group are worth the same; lower algo.pass_k, "
+                "or raise rollout.group_size"
             )
         weights = [self.rewards.math, self.rewards.format, *self.rewards.custom.values()]
         if self.algo.transform == "per_reward" and sum(map(bool, weights)) < 2:
@@ -311,16 +374,36 @@ class Config(Section):
                 f'rewards.process is given, but algo.transform is "{self.algo.transform}", which does not '
                 'read rewards of steps: set algo.preset to "grpo_process", or leave rewards.process'
             )
-        if self.algo.baseline == "optimal_token":
-            raise ConfigError(
-                'algo.baseline is "optimal_token": it needs the sum of squared probabilities of each '
-                'next-token distribution, which the learner does not compute; set it to "length_weighted", '
-                "which comes close for completions of like difficulty"
-            )
         if self.algo.reference_every and not self.algo.needs_reference:
             raise ConfigError(
                 "algo.reference_every is given without a KL term: set algo.kl_beta, or leave it"
             )
+        _check_sampling(self)
+        _check_selection(self)
+
+    def notes(self) -> list[str]:
+        """What is allowed and probably worth knowing; a sentence each."""
+        found = []
+        if self.rollout.params().truncates:
+            found.append(
+                "rollout.top_k, top_p or min_p keep tokens from being drawn, and the learner's probabilities "
+                "are over all tokens: it is compared with the sampler as if there had been no limits. "
+                "Completions that the limits exclude are never seen, so nothing teaches the policy about them"
+            )
+        if self.rollout.ahead and not (
+            (self.algo.anchor in ("rollout", "proximal") and self.algo.uses_ratio)
+            or self.algo.correction != "none"
+        ):
+            found.append(
+                "rollout.ahead = 1 trains on completions of weights that are one step old, and nothing in "
+                "this objective corrects for it: set algo.anchor to rollout, or algo.correction to truncate"
+            )
+        if self.rollout.dynamic and self.algo.scale == "live_share":
+            found.append(
+                "algo.scale = live_share makes up for groups without a signal, and dynamic sampling leaves "
+                "none of them"
+            )
+        return found
 
     def warmup_steps(self) -> int:
         """Most steps of the supervised warm-up, the default of `warmup.max_steps` resolved."""
@@ -351,6 +434,78 @@ class CommandLine(Config):
     def resolved(self) -> Config:
         """The configuration without the words of the command line."""
         return Config(**{name: getattr(self, name) for name in Config.model_fields})
+
+
+def judges_groups(algo: Algo) -> bool:
+    """Whether a group of equal rewards has no learning signal."""
+    kl_in_reward = algo.needs_reference and algo.kl_in == "reward"
+    return (
+        algo.baseline in GROUP_BASELINES and algo.transform not in ("process", "distill") and not kl_in_reward
+    )
+
+
+def _check_sampling(config: Config) -> None:
+    """Refuses ways to sample that contradict each other."""
+    rollout = config.rollout
+    if not all(rollout.stop):
+        raise ConfigError("rollout.stop has an empty text, which would end every completion: take it out")
+    if (rollout.server_url is None) == (rollout.engine == "vllm_server"):
+        raise ConfigError(
+            f"rollout.server_url is {rollout.server_url!r} and rollout.engine {rollout.engine!r}: the engine "
+            '"vllm_server" needs an address, and no other reads it'
+        )
+    if rollout.slots and rollout.engine not in ("torch", "transformers_cb"):
+        raise ConfigError(
+            f"rollout.slots is given, and rollout.engine is {rollout.engine!r}, which does not read it: "
+            "leave it"
+        )
+    if rollout.ahead and config.algo.baseline == "greedy":
+        raise ConfigError(
+            'algo.baseline is "greedy", whose completions must come from the same weights as the step\'s: '
+            "set rollout.ahead to 0"
+        )
+
+
+def _check_selection(config: Config) -> None:
+    """Refuses ways to choose what is trained on that contradict each other."""
+    rollout, algo = config.rollout, config.algo
+    if rollout.dynamic and not judges_groups(algo):
+        raise ConfigError(
+            "rollout.max_refills and rollout.oversample replace groups without a learning signal, and with "
+            f"algo.baseline = {algo.baseline}, algo.transform = {algo.transform}, algo.kl_in = {algo.kl_in} "
+            "equal rewards are one: leave them at 0 and 1, or take a baseline of the group and a KL in the "
+            "loss"
+        )
+    if rollout.subset:
+        if not 2 <= rollout.subset < rollout.group_size:
+            raise ConfigError(
+                f"rollout.subset is {rollout.subset}: it must be at least 2 and below rollout.group_size, "
+                f"{rollout.group_size}, or 0 for all completions"
+            )
+        if algo.transform in ("process", "distill"):
+            raise ConfigError(
+                f"rollout.subset chooses completions by their rewards, and algo.transform = {algo.transform} "
+                "learns from something else: set it to 0"
+            )
+        if algo.transform in ("pass_k_analytic", "pkpo") and algo.pass_k > rollout.subset:
+            raise ConfigError(
+                f"algo.pass_k is {algo.pass_k} and rollout.subset {rollout.subset}: too few completions are "
+                "left to choose k of; lower algo.pass_k, or raise rollout.subset"
+            )
+    if (
+        rollout.drop_above is not None
+        and rollout.drop_below is not None
+        and rollout.drop_above <= rollout.drop_below
+    ):
+        raise ConfigError(
+            f"rollout.drop_above is {rollout.drop_above} and rollout.drop_below {rollout.drop_below}: every "
+            "prompt would be dropped; exchange them"
+        )
+    if config.rewards.overlong_tokens > rollout.max_new_tokens:
+        raise ConfigError(
+            f"rewards.overlong_tokens is {config.rewards.overlong_tokens}, more than rollout.max_new_tokens, "
+            f"{rollout.max_new_tokens}: it is the part of that limit over which the punishment grows"
+        )
 
 
 def _check_template(data: DataConfig) -> None:

@@ -6,6 +6,7 @@ import gc
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -153,14 +154,19 @@ def _evaluated(model: str, options: EvalOptions, progress: Callable[[str, int, i
     if temperature is None:
         temperature = 0.0 if samples == 1 else config.eval.temperature
     params = SamplingParams(
-        config.rollout.max_new_tokens, temperature, options.top_k, options.top_p, options.min_p
+        config.rollout.max_new_tokens,
+        temperature,
+        options.top_k,
+        options.top_p,
+        options.min_p,
+        config.rollout.stop,
     )
     seed = config.run.seed if options.seed is None else options.seed
     name = str(checkpoint or model)
     extract = config.answer_form() if options.extract is None else options.extract
     evaluation = evaluate(
         policy,
-        TorchSampler(policy.model, policy.stop_tokens),
+        TorchSampler(policy.model, policy.stop_tokens, decode=partial(policy.text, special=True)),
         problems,
         params=params,
         samples=samples,
@@ -176,6 +182,7 @@ def _evaluated(model: str, options: EvalOptions, progress: Callable[[str, int, i
         "top_k": params.top_k,
         "top_p": params.top_p,
         "min_p": params.min_p,
+        "stop": params.stop,
         "seed": seed,
         "extract": extract,
         "policy": config.rewards.policy,

@@ -30,9 +30,14 @@ METRICS = {
     "accuracy": "completions judged CORRECT / completions whose gold can be read, as sampled",
     "outcome/*": "completions with that verdict / completions",
     "unscored": "completions without a reward / completions",
-    "groups/live": "groups with at least two different rewards / groups; only these are trained on",
+    "groups/live": "groups with at least two different rewards / groups sampled; only these are trained on. "
+    "Rewards are those without `rewards.overlong_tokens`",
     "groups/zero_variance": "groups whose scored completions all have the same reward / groups",
     "groups/too_few": "groups with fewer than two scored completions / groups",
+    "groups/sampled": "groups sampled, of which the other metrics of completions and rewards are taken",
+    "groups/refills": "rounds of prompts after the first, in place of groups without a signal",
+    "prompts/skipped": "prompts passed over since the step before, by rollout.drop_above and drop_below",
+    "prompts/dropped": "problems of the training set that these leave out by now / problems",
     "completion/tokens_mean": "mean tokens of a completion, the end-of-sequence token included",
     "completion/truncated": "completions cut off at max_new_tokens / completions",
     "train/loss": "sum over trained tokens of weight * (multiplier * gate + kl_beta * KL - entropy_bonus * "
@@ -66,9 +71,19 @@ METRICS = {
     "train/sampler_gap": "mean over tokens of |logp of the learner - logp of the sampler| before the "
     "update, in nats; far above rounding means that the two do not agree on the policy",
     "train/sampler_gap_max": "largest such difference",
+    "train/sampler_kl": "mean over the same tokens of -d, d = logp of the learner - logp of the sampler: the "
+    "k1 estimate of KL(sampler || learner), nats",
+    "train/sampler_k3": "mean over tokens of exp(d) - d - 1: the k3 estimate of the same",
+    "train/sampler_ess_token": "effective sample size (sum w)^2 / (n sum w^2) of w = exp(d) over n tokens; 1 "
+    "where the two agree",
+    "train/sampler_ess_sequence": "the same over completions, of w = exp(sum of d)",
+    "staleness/mean": "mean over trained completions of optimiser updates (GRPO steps) between the weights "
+    "that drew them and those that are updated",
+    "staleness/max": "largest such number; at most rollout.ahead",
     "train/rows": "completions trained on: those that may have a gradient",
     "train/tokens": "their completion tokens, per epoch",
     "train/forward_tokens": "tokens fed to the model per epoch, prompts and padding included",
+    "train/padding_tokens": "of those, padding",
     "train/micro_batches": "forward passes with a gradient per epoch",
     "critic/loss": "mean over tokens of max((v - R)^2, (v clipped around its old value - R)^2) / 2, last "
     "epoch, mean over the critic's optimiser steps",
@@ -77,10 +92,34 @@ METRICS = {
     "critic/value": "mean value of a token before the update",
     "critic/return": "mean return of a token, which its value should have been",
     "critic/explained_variance": "1 - Var(return - value before the update) / Var(return), over tokens",
-    "tokens/generated": "completion tokens sampled in the step",
+    "tokens/generated": "completion tokens sampled for the step: the sum of all other tokens/*",
+    "tokens/trained": "tokens of completions that counted in the update",
+    "tokens/truncated": "of completions cut off at max_new_tokens that algo.overlong_filter leaves out",
+    "tokens/filtered": "of completions not in rollout.subset, or in groups that rollout.oversample or a "
+    "refill sampled beyond prompts_per_step",
+    "tokens/dead": "of groups without a learning signal, whether they are dropped or kept with advantage 0",
+    "tokens/unscored": "of completions without a reward",
+    "tokens/stale": "of completions drawn more than rollout.ahead steps ago, which are dropped. A completion "
+    "to which several of these apply is counted in the one that is named last",
+    "tokens/baseline": "of greedy completions, for the baseline greedy",
+    "waste/tokens": "share of tokens/generated that is neither trained nor baseline",
+    "waste/*": "tokens of that fate / tokens/generated",
+    "waste/padding": "train/padding_tokens / train/forward_tokens",
+    "time/sampling": "wall seconds in which the step's completions were sampled, in the background or not; "
+    "those of the baseline greedy aside",
+    "time/wasted": "time/sampling * share of its tokens that are not trained on",
+    "time/wasted_*": "time/sampling * share of its tokens with that fate; of padding: time/update * "
+    "waste/padding",
     "tokens_per_s": "tokens/generated / time/step",
     "time/step": "wall seconds of the step, without evaluation and checkpoint",
-    "time/*": "wall seconds of a phase: sample, score, logprobs, update",
+    "time/*": "wall seconds of a phase: sync (of the sampler's weights), sample (sampling, or waiting for "
+    "what is sampled ahead), score (waiting for rewards), logprobs, update",
+    "rewards/waited_s": "wall seconds that the step waited for rewards after sampling had ended",
+    "rewards/*": "of a reward: NAME/seconds, in its calls, parallel ones counted each; NAME/failed, "
+    "completions left out because it raised; NAME/timed_out, because it did not answer in rewards.deadline_s",
+    "sync/logp_gap_mean": "after the weights were handed to the sampler: mean over a fixed text of "
+    "|logp of the learner - logp of the sampler|, nats",
+    "sync/logp_gap_max": "largest such difference",
     "eval/accuracy": "mean over scorable held-out problems of correct completions / completions, after this "
     "step: greedy accuracy, or with several completions avg@`eval.samples`",
     "eval/low": "lower end of its 95 % interval: Wilson's, with v (1 - v) / se^2 trials",
@@ -97,7 +136,8 @@ METRICS = {
 
 def describe_metric(name: str) -> str | None:
     """The formula of a metric; None if it is not documented."""
-    return METRICS.get(name) or next((told for key, told in METRICS.items() if fnmatchcase(name, key)), None)
+    families = [known for known in METRICS if "*" in known and fnmatchcase(name, known)]
+    return METRICS.get(name) or (METRICS[max(families, key=len)] if families else None)
 
 
 def json_value(value: Any) -> Any:
@@ -273,6 +313,8 @@ def _line(metrics: Mapping[str, Any], shares: Mapping[str, float]) -> str:
         divergence,
         f"grad {shown('train/grad_norm', '.2f')}",
         f"live {metrics['groups/live']:.0%}",
+        f"waste {metrics['waste/tokens']:.0%}",
+        *([f"refills {metrics['groups/refills']}"] if metrics["groups/refills"] else []),
         f"{metrics['tokens_per_s']:,.0f} tok/s",
         " ".join(f"{phase} {share:.0%}" for phase, share in shares.items() if share >= 0.005),
     ]

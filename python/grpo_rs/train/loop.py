@@ -1,14 +1,14 @@
 """The training loop, from top to bottom.
 
-One step: sample a group of completions of each prompt, score them, take the log-probabilities that the
-advantages need, turn rewards into advantages, update the policy on the rows that carry a signal, log.
-Everything random is drawn from the seed and the step number, so a checkpoint needs no more than the step, the
-weights, the optimiser and the reference.
+One step: sample a group of completions of each prompt and score them, choose what to train on, take the
+log-probabilities that the advantages need, turn rewards into advantages, update the policy on the rows that
+carry a signal, log. Everything random is drawn from the seed and the place of a prompt in the run, so a
+checkpoint needs no more than the step, the weights, the optimiser and the reference, and what a step that is
+sampled ahead has drawn from weights that are gone.
 """
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,20 +20,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from grpo_rs.advantages import Advantages, GroupState, StepRewards
+from grpo_rs.advantages import StepRewards
 from grpo_rs.algo.advantages import PassRateTracker, compute_advantages
-from grpo_rs.batch import Rollouts
+from grpo_rs.arrays import FloatArray
 from grpo_rs.errors import ModelError
 from grpo_rs.learner.critic import Critic
 from grpo_rs.learner.memory import PeakMemory
 from grpo_rs.learner.nonfinite import NonFiniteError
 from grpo_rs.learner.reference import Reference
-from grpo_rs.math import MathVerdicts
-from grpo_rs.outcomes import MathOutcome
-from grpo_rs.rewards import Completions, Scored, step_rewards
-from grpo_rs.rollout.sampler import Sampler, SamplingParams, completion_seeds, gather, greedy_seeds
-from grpo_rs.rollout.torch_sampler import TorchSampler
+from grpo_rs.rewards import Completions, step_rewards
+from grpo_rs.rewards.stream import RewardPool, RewardReport
+from grpo_rs.rollout.sampler import gather, greedy_seeds
 from grpo_rs.train.audit import audit
+from grpo_rs.train.background import BackgroundCollector
 from grpo_rs.train.checkpoint import (
     RunDirectory,
     TrainerState,
@@ -43,11 +42,18 @@ from grpo_rs.train.checkpoint import (
     set_random_states,
     write_json,
 )
-from grpo_rs.train.config import Config, OptimConfig
-from grpo_rs.train.data import Problem, PromptOrder
+from grpo_rs.train.collect import Batch, Collector, Interrupted, Sampled
+from grpo_rs.train.config import Config
+from grpo_rs.train.data import Problem
 from grpo_rs.train.evaluate import evaluate
+from grpo_rs.train.ledger import count_tokens, ledger, padding
 from grpo_rs.train.log import Display, LineFile, Phases, memory_line
+from grpo_rs.train.metrics import completion_lines, mismatch, process_metrics, staleness, step_metrics
+from grpo_rs.train.prompts import PromptQueue
 from grpo_rs.train.results import Evaluation, compare
+from grpo_rs.train.samplers import make_sampler
+from grpo_rs.train.schedule import learning_rate
+from grpo_rs.train.select import select, settle
 from grpo_rs.train.setup import prepare, run_path
 from grpo_rs.train.warmup import supervised_warmup
 
@@ -81,7 +87,8 @@ def train(
     Args:
         config: what to do.
         resume: continue the run in `config.run.out` from its newest checkpoint.
-        should_stop: asked between the phases of a step; when true, the run is saved and left.
+        should_stop: asked between completions and between the phases of a step; when true, the run is saved
+            and left. What is sampled ahead is waited for: the weights that it is drawn from are not kept.
         display: where progress is shown.
         started: `time.perf_counter()` when the process began, to count its imports as part of the run.
 
@@ -97,12 +104,12 @@ def train(
 
     # ---- The run directory, and where it stands ------------------------------------------------------
     run = RunDirectory(run_path(config, resume=resume))
-    state, saved, rollouts, checkpoint = TrainerState(), None, None, None
+    state, saved, pending, checkpoint = TrainerState(), None, Sampled(0), None
     if resume:
         run.check(config)
         checkpoint = run.latest()
     if checkpoint is not None:
-        state, saved, rollouts = load_checkpoint(checkpoint)
+        state, saved, pending = load_checkpoint(checkpoint)
     elif resume:
         display.note("note: the run was ended before its first checkpoint; starting from the beginning")
 
@@ -112,7 +119,7 @@ def train(
     phases.add("start", time.perf_counter() - began)
     with phases.measure("start"):
         setup = prepare(config, checkpoint)
-    policy, problems, learner, rewards = setup.policy, setup.problems, setup.learner, setup.rewards
+    policy, problems, learner = setup.policy, setup.problems, setup.learner
     if resume:
         differences = run.continue_in(setup.versions)
     else:
@@ -122,24 +129,38 @@ def train(
         display.note(line)
     for note in [*config.algo.notes(), *setup.notes, *differences]:
         display.note(f"note: {note}")
-    sampler: Sampler = TorchSampler(policy.model, policy.stop_tokens, policy.tokenizer.pad_token_id or 0)
     # SPO's running estimate of each prompt's pass rate: the only state of an estimator.
     tracker = PassRateTracker() if config.algo.baseline == "tracker" else None
-    order = PromptOrder(len(problems.train), config.run.seed)
-    params = SamplingParams(config.rollout.max_new_tokens, config.rollout.temperature)
+    queue = PromptQueue(
+        len(problems.train),
+        config.run.seed,
+        drop_above=config.rollout.drop_above,
+        drop_below=config.rollout.drop_below,
+    )
+    sampler = make_sampler(config, policy)
+    pool = RewardPool(
+        setup.rewards,
+        setup.verifier,
+        deadline_s=config.rewards.deadline_s,
+        paths={name: name for name in config.rewards.custom},
+    )
+    collector = Collector(config, problems.train, queue, sampler, pool, policy.text)
+    background = BackgroundCollector(collector, policy.model.device)
     held_out = problems.held_out[: config.eval.max_prompts]
     metrics_file = LineFile(run.path / "metrics.jsonl", state.file_sizes.get("metrics.jsonl"))
     completions_file = LineFile(run.path / "completions.jsonl", state.file_sizes.get("completions.jsonl"))
 
     critic: Critic | None = None
+    warned = False
 
     def save_models(folder: Path) -> None:
         policy.save(folder)
         if critic is not None:
             critic.save(folder)
 
-    def save(rollouts: Rollouts | None = None) -> None:
+    def save(pending: Sampled | None = None) -> None:
         with phases.measure("checkpoint"):
+            pending = pending or background.sampled()
             save_checkpoint(
                 run,
                 state,
@@ -147,7 +168,8 @@ def train(
                 learner_state=learner.state_dict(),
                 critic_state=None if critic is None else critic.state_dict(),
                 tracker_state=None if tracker is None else tracker.state_dict(),
-                rollouts=rollouts,
+                queue_state=queue.state_dict(),
+                pending=pending,
                 line_files=[metrics_file.path, completions_file.path],
             )
             run.prune(config.checkpoint.keep)
@@ -164,11 +186,13 @@ def train(
 
     def measure_accuracy(on: Sequence[Problem], *, samples: int = 1) -> Evaluation:
         with phases.measure("evaluate"):
+            background.wait()
+            sampler.sync(policy.model, state.step)
             return evaluate(
                 policy,
                 sampler,
                 on,
-                params=replace(params, temperature=config.eval.temperature if samples > 1 else 0.0),
+                params=config.rollout.params(config.eval.temperature if samples > 1 else 0.0),
                 samples=samples,
                 batch_size=config.eval.batch_size,
                 verifier=setup.verifier,
@@ -183,32 +207,33 @@ def train(
         return evaluation
 
     @contextmanager
-    def keeping(rollouts: Rollouts) -> Iterator[None]:
+    def keeping() -> Iterator[None]:
         try:
             yield
-        except Exception:
-            # A reward of the user's own failed: keep the step's work, so that it can be mended.
-            save(rollouts)
-            display.note(f"a reward failed at step {state.step + 1}; mend it, then --resume")
+        except Interrupted:
+            raise
+        except Exception as error:
+            # A reward of the user's own failed, most likely: keep what was sampled, so that it can be mended.
+            save(collector.sampled)
+            display.note(f"step {state.step + 1} stopped ({type(error).__name__}); mend it, then --resume")
             raise
 
-    def score_steps(rollouts: Rollouts, batch: Completions) -> StepRewards | None:
+    def score_steps(batch: Batch) -> StepRewards | None:
         if setup.process is None:
             return None
         assert config.rewards.process is not None
-        name = config.rewards.process
-        return step_rewards(name, setup.process, batch, rollouts.completions, policy.decode)
+        name, tokens = config.rewards.process, batch.rollouts.completions
+        return step_rewards(name, setup.process, batch.completions, tokens, policy.decode)
 
-    def score(rollouts: Rollouts) -> tuple[Completions, MathVerdicts, Scored]:
-        asked = [problems.train[rollouts.prompt_index[group]] for group in rollouts.group_ids]
-        batch = Completions(
-            texts=policy.decode(rollouts.completions),
-            golds=[problem.gold for problem in asked],
-            prompts=[problem.text for problem in asked],
-            rows=[problem.columns for problem in asked],
-        )
-        verdicts = setup.verifier.verdicts(batch)
-        return batch, verdicts, rewards(batch, known={"math": verdicts.scores.astype(np.float64)})
+    def greedy_baseline(batch: Batch) -> tuple[int, FloatArray | None]:
+        if config.algo.baseline != "greedy":
+            return 0, None
+        with phases.measure("sample"):
+            prompts = [batch.rollouts.prompts[group].tolist() for group in range(len(batch.rollouts.prompts))]
+            stream = sampler.stream(prompts, greedy_seeds(len(prompts)), config.rollout.params(0.0))
+            greedy = gather(prompts, batch.rollouts.prompt_index, stream)
+        with phases.measure("score"):
+            return len(greedy.completions.flat), collector.score(greedy).total
 
     # ---- Before the first step: warm-up, the frozen reference, the accuracy to beat --------------------
     if saved is None:
@@ -235,6 +260,8 @@ def train(
             freeze_reference()
         if config.algo.needs_critic:
             critic = Critic(learner)
+        assert setup.memory is not None
+        state.memory = setup.memory.beside()
         state.accuracy_before = evaluate_held_out().accuracy
         save()
     else:
@@ -246,6 +273,7 @@ def train(
             critic.load_state_dict(saved["critic"])
         if tracker is not None:
             tracker.load_state_dict({name: value.numpy() for name, value in saved["tracker"].items()})
+        queue.load_state_dict({name: value.numpy() for name, value in saved["queue"].items()})
         if config.algo.needs_reference:
             if state.reference_step is None:
                 learner.refer_to_base()
@@ -257,56 +285,72 @@ def train(
     if state.step == 0 and not (run.path / "audit.json").exists():
         # After the checkpoint: what a failed check names is mended, and the run continued.
         with phases.measure("audit"):
-            audited = audit(setup, sampler, config, params=params, evaluation=before)
+            sampler.sync(policy.model, state.step)
+            dtype = None if config.rollout.dtype == "auto" else getattr(torch, config.rollout.dtype)
+            audited = audit(
+                setup,
+                sampler,
+                pool,
+                config,
+                params=config.rollout.params(),
+                evaluation=before,
+                sampler_dtype=dtype,
+            )
         for line in audited.lines():
             display.note(line)
         audited.raise_failed()
+        if sampler.fallback is not None:
+            display.note(f"note: sampling with the cache of transformers ({sampler.fallback})")
         write_json(run.path / "audit.json", audited.values())
     display.note(f"held-out accuracy before GRPO: {before.average} of {before.count} problems")
 
     # ---- GRPO ----------------------------------------------------------------------------------------
-    with display.running(state.step):
+    with display.running(state.step), pool, background:
         while state.step < config.run.steps:
             phases.step = {}
 
-            # 1. Sample a group of completions of each prompt.
-            if rollouts is None:
-                index = order.take(state.position, config.rollout.prompts_per_step)
-                with phases.measure("sample"):
-                    prompts = [problems.train[i].tokens for i in index]
-                    draws = np.arange(state.position, state.position + len(index))
-                    seeds = completion_seeds(config.run.seed, draws, config.rollout.group_size)
-                    rollouts = gather(prompts, index, sampler.stream(prompts, seeds, params))
-                state.position += len(index)
-                state.generated_tokens += len(rollouts.completions.flat)
-                if should_stop():
-                    save(rollouts)
-                    return TrainingResult(run.path, None)
+            # 1. Sample a group of completions of each prompt, and score them meanwhile; or wait for those
+            #    that were sampled ahead.
+            try:
+                with keeping():
+                    with phases.measure("sample"):
+                        batch = background.take()
+                    if batch is None:
+                        with phases.measure("sync"):
+                            sampler.sync(policy.model, state.step)
+                        batch = collector.collect(pending, measure=phases.measure, should_stop=should_stop)
+            except Interrupted:
+                save()
+                return TrainingResult(run.path, None)
+            if should_stop():
+                save(batch.sampled)
+                return TrainingResult(run.path, None)
+            rewarding = RewardReport.joined(batch.reports)
+            for sentence in rewarding.sentences():
+                display.note(f"step {state.step + 1}: {sentence}")
+            with keeping():
+                with phases.measure("score"):
+                    steps = score_steps(batch)
+                greedy_tokens, greedy_rewards = greedy_baseline(batch)
+            queue.learn(batch.rollouts.prompt_index[batch.rollouts.group_ids], batch.plain)
+            skipped = batch.sampled.position - state.position - len(batch.rollouts.prompts)
+            state.position = batch.sampled.position
+            pending = Sampled(state.position)
+            if config.rollout.ahead and state.step + 1 < config.run.steps:
+                with phases.measure("sync"):
+                    sampler.sync(policy.model, state.step)
+                background.start(pending)
 
-            # 2. Score them, in one batch on all cores.
-            with phases.measure("score"), keeping(rollouts):
-                batch, verdicts, scored = score(rollouts)
-                steps = score_steps(rollouts, batch)
-                rollouts = replace(
-                    rollouts, rewards=scored.total, components=scored.parts, outcomes=verdicts.outcomes
-                )
+            # 2. What to train on.
+            selection = select(config, batch, state.step)
+            rollouts = selection.rollouts
 
             # 3. What advantages need beside rewards: a greedy completion's reward, log-probabilities.
-            greedy_rewards = old_logp = reference_logp = teacher_logp = None
-            if config.algo.baseline == "greedy":
-                with phases.measure("sample"):
-                    prompts = [rollouts.prompts[group].tolist() for group in range(len(rollouts.prompts))]
-                    best = sampler.stream(
-                        prompts, greedy_seeds(len(prompts)), replace(params, temperature=0.0)
-                    )
-                    greedy = gather(prompts, rollouts.prompt_index, best)
-                with phases.measure("score"), keeping(rollouts):
-                    greedy_rewards = score(greedy)[2].total
+            old_logp = reference_logp = teacher_logp = square_sums = None
+            if greedy_rewards is not None:
                 # A prompt whose greedy completion has no reward has no baseline: it teaches nothing.
                 unknown = np.isnan(greedy_rewards)
-                rollouts = replace(
-                    rollouts, rewards=np.where(unknown[rollouts.group_ids], np.nan, scored.total)
-                )
+                rollouts.rewards = np.where(unknown[rollouts.group_ids], np.nan, selection.rewards)
                 greedy_rewards = np.where(unknown, 0.0, greedy_rewards)
             reward_kl = config.algo.needs_reference and config.algo.kl_in == "reward"
             if reward_kl or setup.teacher is not None:
@@ -316,6 +360,10 @@ def train(
                         reference_logp = learner.reference_logprobs(rollouts)
                     if setup.teacher is not None:
                         teacher_logp = learner.logprobs_under(setup.teacher, rollouts)
+
+            if config.algo.baseline == "optimal_token":
+                with phases.measure("logprobs"):
+                    old_logp, square_sums = learner.square_sums(rollouts)
 
             # 4. Advantages; 5. one or more optimiser steps on the rows that teach.
             with phases.measure("update"):
@@ -329,23 +377,26 @@ def train(
                     step_rewards=steps,
                     tracker=tracker,
                     teacher_logprobs=teacher_logp,
-                    reward_weights=rewards.weights,
+                    square_sums=square_sums,
+                    reward_weights=collector.weights,
                 )
                 judged: dict[str, float] = {}
                 if critic is None:
                     advantages = advantages_of()
                 else:
                     advantages, judged = critic.learn(rollouts, advantages_of, lr=config.algo.critic_lr)
+                advantages = replace(advantages, trainable=advantages.trainable & selection.rows)
+                fates = settle(selection, advantages)
                 resting = state.step < config.algo.critic_warmup_steps
                 if resting:
                     # The policy rests: it would follow a critic that knows nothing yet.
                     advantages = replace(advantages, trainable=np.zeros_like(advantages.trainable))
                 if tracker is not None:
-                    tracker.update(rollouts.prompt_index[rollouts.group_ids], scored.total)
+                    tracker.update(rollouts.prompt_index[rollouts.group_ids], batch.plain)
                 lr = learning_rate(config.optim, state.step, config.run.steps)
                 peak = (
                     PeakMemory(learner, beside=0 if critic is None else critic.nbytes)
-                    if state.memory is None and not resting
+                    if state.trained_tokens == 0 and not resting
                     else None
                 )
                 try:
@@ -357,30 +408,44 @@ def train(
                         reference_logp=reference_logp,
                     )
                 except NonFiniteError as error:
-                    raise stopped_by(error, batch, run, state.step + 1) from error
+                    raise stopped_by(error, batch.completions, run, state.step + 1) from error
                 # Sampling, and a critic's update, need the room.
                 learner.optimizer.zero_grad()
+            ages = staleness(rollouts, advantages.trainable, state.step)
             state.step += 1
-            state.trained_tokens += int(trained["train/tokens"])
             if peak is not None and trained["train/tokens"]:
-                state.memory = setup.memory.beside(peak.read())
+                state.memory = (state.memory or {}) | {"first_update": peak.read()}
                 display.note(memory_line(state.memory))
             if config.algo.reference_every and state.step % config.algo.reference_every == 0:
                 freeze_reference()
 
             # 6. Tell.
-            metrics = {
+            tokens = count_tokens(fates, rollouts.completions.lengths)
+            metrics: dict[str, Any] = {
                 "step": state.step,
-                "epoch": state.position / order.size,
+                "epoch": state.position / len(problems.train),
                 "lr": lr,
                 **process_metrics(steps),
-                **step_metrics(rollouts, scored, advantages),
+                **step_metrics(batch, advantages, refills=batch.sampled.rounds - 1),
                 **judged,
                 **trained,
+                **ages,
+                **queue.metrics(skipped),
+                **ledger(tokens, baseline=greedy_tokens, seconds=batch.sample_s),
+                **padding(trained, seconds=phases.step["update"]),
+                **rewarding.metrics(),
+                **({} if sampler.gap is None else sampler.gap.metrics()),
             }
             seconds = sum(phases.step.values())
             metrics |= {f"time/{phase}": spent for phase, spent in phases.step.items()}
             metrics |= {"time/step": seconds, "tokens_per_s": metrics["tokens/generated"] / seconds}
+            state.generated_tokens += metrics["tokens/generated"]
+            state.trained_tokens += int(trained["train/tokens"])
+            state.fates = {name: state.fates.get(name, 0) + count for name, count in tokens.items()}
+            state.wasted_s += metrics["time/wasted"]
+            if not warned and (warning := mismatch(metrics, config)) is not None:
+                display.note(f"warning: {warning}")
+                warned = True
             last = state.step == config.run.steps
             if config.eval.every and state.step % config.eval.every == 0 and not last:
                 evaluation = evaluate_held_out()
@@ -388,22 +453,10 @@ def train(
                 display.note(f"step {state.step}: held-out accuracy {evaluation.average}")
             metrics_file.write(metrics)
             if state.step % config.run.completions_every == 0 or last:
-                for row in range(min(config.run.completions_count, len(rollouts))):
-                    completions_file.write(
-                        {
-                            "step": state.step,
-                            "prompt": batch.prompts[row],
-                            "completion": batch.texts[row],
-                            "gold": batch.golds[row],
-                            "reward": float(scored.total[row]),
-                            "rewards": {name: float(part[row]) for name, part in scored.parts.items()},
-                            "advantage": float(advantages.values[row]),
-                            "outcome": verdicts.outcome(row).name,
-                            "reason": verdicts.explain(row),
-                        }
-                    )
+                count = config.run.completions_count
+                for values in completion_lines(batch, advantages, step=state.step, count=count):
+                    completions_file.write(values)
             display.step(metrics, phases.shares())
-            rollouts = None
 
             # 7. Keep.
             stopping = should_stop() or 0 < config.run.stop_after <= state.step
@@ -429,6 +482,8 @@ def train(
         "wall_s": sum(phases.totals.values()),
         "generated_tokens": state.generated_tokens,
         "trained_tokens": state.trained_tokens,
+        "tokens": state.fates,
+        "wasted_s": state.wasted_s,
         "phases": {
             phase: {"seconds": phases.totals[phase], "share": share}
             for phase, share in phases.shares().items()
@@ -461,57 +516,3 @@ def stopped_by(error: NonFiniteError, batch: Completions, run: RunDirectory, ste
         f"step {step}: {error}. The group that caused it is in {where} and the .npz beside it. To go on, "
         f"start a new run with --model.path {latest}, and a lower optim.lr, or model.dtype float32"
     )
-
-
-def learning_rate(config: OptimConfig, step: int, steps: int) -> float:
-    """The learning rate of a step, counted from 0: a linear rise, then the schedule down to its end."""
-    rise = config.warmup_steps or round(config.warmup_ratio * steps)
-    if step < rise:
-        return config.lr * (step + 1) / (rise + 1)
-    done = (step - rise) / max(1, steps - 1 - rise)
-    match config.schedule:
-        case "constant":
-            share = 1.0
-        case "linear":
-            share = 1.0 - done
-        case "cosine":
-            share = (1.0 + math.cos(math.pi * done)) / 2.0
-    return config.lr * (config.final_fraction + (1.0 - config.final_fraction) * share)
-
-
-def step_metrics(rollouts: Rollouts, scored: Scored, advantages: Advantages) -> dict[str, Any]:
-    """What a step's rollouts say; the formulas are in `log.METRICS`."""
-    total = scored.total[~np.isnan(scored.total)]
-    assert rollouts.outcomes is not None
-    codes, counts = np.unique(rollouts.outcomes, return_counts=True)
-    outcomes = {MathOutcome(code): int(count) for code, count in zip(codes, counts, strict=True)}
-    scorable = sum(count for outcome, count in outcomes.items() if outcome.is_scorable)
-    return {
-        "reward/mean": _mean(total),
-        "reward/std": float(total.std()) if len(total) else math.nan,
-        **{f"reward/{name}": _mean(part[~np.isnan(part)]) for name, part in scored.parts.items()},
-        "accuracy": outcomes.get(MathOutcome.CORRECT, 0) / scorable if scorable else math.nan,
-        **{f"outcome/{outcome.name}": count / len(rollouts) for outcome, count in outcomes.items()},
-        "unscored": float(np.mean(np.isnan(scored.total))),
-        "groups/live": advantages.share(GroupState.LIVE),
-        "groups/zero_variance": advantages.share(GroupState.ZERO_VARIANCE),
-        "groups/too_few": advantages.share(GroupState.TOO_FEW),
-        "completion/tokens_mean": _mean(rollouts.completions.lengths),
-        "completion/truncated": float(np.mean(~rollouts.finished)),
-        "tokens/generated": len(rollouts.completions.flat),
-    }
-
-
-def process_metrics(steps: StepRewards | None) -> dict[str, Any]:
-    """What the rewards of steps say, where there are any."""
-    if steps is None:
-        return {}
-    number = np.diff(steps.offsets)
-    return {
-        "steps/reward": _mean(steps.rewards[~np.isnan(steps.rewards)]),
-        "steps/count": _mean(number[number > 0]),
-    }
-
-
-def _mean(values: np.ndarray[Any, Any]) -> float:
-    return float(values.mean()) if len(values) else math.nan

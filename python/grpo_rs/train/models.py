@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import (
     AutoModelForCausalLM,
@@ -18,6 +20,7 @@ from transformers import (
 )
 
 from grpo_rs import testing
+from grpo_rs.arrays import IntArray
 from grpo_rs.batch import Tokens
 from grpo_rs.errors import ModelError
 from grpo_rs.train.config import ModelConfig
@@ -56,6 +59,10 @@ class Policy:
         """The completions as text, without special tokens: for rewards and logs, never to train on."""
         rows = [completions[row].tolist() for row in range(len(completions))]
         return self.tokenizer.batch_decode(rows, skip_special_tokens=True)
+
+    def text(self, tokens: Sequence[int] | IntArray, *, special: bool = False) -> str:
+        """One completion as text; special tokens are left out, or kept where stop texts are looked for."""
+        return str(self.tokenizer.decode(np.asarray(tokens), skip_special_tokens=not special))
 
 
 def load_policy(config: ModelConfig, *, seed: int, checkpoint: Path | None = None) -> Policy:

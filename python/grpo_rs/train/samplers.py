@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 
 import torch
 
@@ -34,9 +34,6 @@ def make_sampler(config: Config, policy: Policy) -> SyncedSampler:
     model = policy.model
     wanted: torch.dtype = model.dtype if rollout.dtype == "auto" else getattr(torch, rollout.dtype)
 
-    def decode(tokens: Sequence[int]) -> str:
-        return str(policy.tokenizer.decode(list(tokens)))
-
     inner: Scorer
     transfer: Transfer
     match rollout.engine:
@@ -47,7 +44,12 @@ def make_sampler(config: Config, policy: Policy) -> SyncedSampler:
                 TorchSampler if rollout.engine == "torch" else ContinuousBatchingSampler
             )
             sampled = copy.model if copy else model
-            inner = made(sampled, policy.stop_tokens, decode=decode, slots=rollout.slots or None)
+            inner = made(
+                sampled,
+                policy.stop_tokens,
+                decode=partial(policy.text, special=True),
+                slots=rollout.slots or None,
+            )
             if copy is None:
                 # Nothing is handed over, so nothing can be stale.
                 return SyncedSampler(inner, lambda _, __: None, None)

@@ -78,7 +78,7 @@ class Setup:
         verifier: the maths verifier, for accuracy and reasons, whatever its weight in the sum.
         process: the user's reward of steps, for the transform "process".
         teacher: the frozen model of the transform "distill".
-        memory: what an update is expected to take.
+        memory: what an update is expected to take; None when a run is continued, which knows.
         versions: of the software, the machine and the data.
         notes: what the user should know.
     """
@@ -90,7 +90,7 @@ class Setup:
     verifier: MathReward
     process: ProcessReward | None
     teacher: PreTrainedModel | None
-    memory: MemoryPlan
+    memory: MemoryPlan | None
     versions: dict[str, Any]
     notes: list[str]
 
@@ -105,7 +105,7 @@ def prepare(config: Config, checkpoint: Path | None = None) -> Setup:
     process = load_process_reward(config.rewards.process) if config.rewards.process else None
     policy = load_policy(config.model, seed=config.run.seed, checkpoint=checkpoint)
     problems = load_problems(config, policy)
-    notes = list(problems.notes)
+    notes = [*config.notes(), *problems.notes]
     wanted = None if config.learner.layout == "auto" else config.learner.layout
     probe = probe_layout(policy.model, problems.train[0].tokens, wanted=wanted)
     if probe.layout == "padded" and wanted is None:
@@ -134,7 +134,8 @@ def prepare(config: Config, checkpoint: Path | None = None) -> Setup:
         teacher = load_model(config.model, config.model.teacher, seed=config.run.seed)
         teacher.eval().requires_grad_(False)
         check_teacher(teacher, policy, problems.train[0].tokens, probe.layout)
-    memory = _fit_into_memory(config, learner, problems)
+    # A continued run takes up the token budget that it had.
+    memory = _fit_into_memory(config, learner, problems) if checkpoint is None else None
     versions = environment(policy) | {DATA_HASH: data_hash(problems)}
     return Setup(policy, problems, learner, rewards, verifier, process, teacher, memory, versions, notes)
 
@@ -163,7 +164,7 @@ def _fit_into_memory(config: Config, learner: Learner, problems: Problems) -> Me
     shape = Shape(
         prompt_tokens=max(len(problem.tokens) for problem in problems.train),
         completion_tokens=config.rollout.max_new_tokens,
-        group_size=config.rollout.group_size,
+        group_size=config.rollout.subset or config.rollout.group_size,
         groups=-(-config.rollout.prompts_per_step // config.algo.minibatches),
     )
     # With adapters, the reference is the model without them.
