@@ -336,7 +336,7 @@ def test_the_run_directory_has_everything(whole):
     names = {path.name for path in Path(whole).iterdir()}
     assert names == {
         "config.json", "versions.json", "metrics.jsonl", "completions.jsonl", "summary.json",
-        "checkpoints", "reference", "final",
+        "audit.json", "checkpoints", "evaluations", "reference", "final",
     }  # fmt: skip
     versions = json.loads((whole / "versions.json").read_text())
     assert {"grpo_rs", "torch", "transformers", "numpy", "python", "data_sha256"} <= versions.keys()

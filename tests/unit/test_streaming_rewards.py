@@ -699,11 +699,11 @@ def test_the_report_says_what_was_waited_for():
     uses = {"quick": RewardUse(4, 0.1, 0.05), "slow": RewardUse(4, 9.0, 3.0)}
     report = RewardReport(uses, sampling_s=10.0, waited_s=2.0)
     assert report.metrics() == {
-        "rewards/waited_s": 2.0,
-        "rewards/quick/seconds": 0.1,
+        "time/rewards_waited": 2.0,
+        "time/reward/quick": 0.1,
         "rewards/quick/failed": 0.0,
         "rewards/quick/timed_out": 0.0,
-        "rewards/slow/seconds": 9.0,
+        "time/reward/slow": 9.0,
         "rewards/slow/failed": 0.0,
         "rewards/slow/timed_out": 0.0,
     }

@@ -104,9 +104,9 @@ class RewardReport:
 
     def metrics(self) -> dict[str, float]:
         """For metrics.jsonl."""
-        values = {"rewards/waited_s": self.waited_s}
+        values = {"time/rewards_waited": self.waited_s}
         for name, use in self.rewards.items():
-            values[f"rewards/{name}/seconds"] = use.seconds
+            values[f"time/reward/{name}"] = use.seconds
             values[f"rewards/{name}/failed"] = float(use.failed)
             values[f"rewards/{name}/timed_out"] = float(use.timed_out)
         return values

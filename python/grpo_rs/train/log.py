@@ -114,9 +114,11 @@ METRICS = {
     "time/step": "wall seconds of the step, without evaluation and checkpoint",
     "time/*": "wall seconds of a phase: sync (of the sampler's weights), sample (sampling, or waiting for "
     "what is sampled ahead), score (waiting for rewards), logprobs, update",
-    "rewards/waited_s": "wall seconds that the step waited for rewards after sampling had ended",
-    "rewards/*": "of a reward: NAME/seconds, in its calls, parallel ones counted each; NAME/failed, "
-    "completions left out because it raised; NAME/timed_out, because it did not answer in rewards.deadline_s",
+    "rewards/*/failed": "completions that a reward could not score because it raised",
+    "rewards/*/timed_out": "completions that it could not score because it did not answer in "
+    "rewards.deadline_s",
+    "time/rewards_waited": "wall seconds that the step waited for rewards after sampling had ended",
+    "time/reward/*": "seconds in the calls of a reward, parallel ones counted each",
     "sync/logp_gap_mean": "after the weights were handed to the sampler: mean over a fixed text of "
     "|logp of the learner - logp of the sampler|, nats",
     "sync/logp_gap_max": "largest such difference",
