@@ -131,6 +131,7 @@ impl Judge<'_> {
     fn contradicts(&mut self, chain: &[Expr]) -> Result<bool, Spent> {
         for pair in chain.windows(2) {
             let [previous, next] = pair else { continue };
+            let (previous, next) = (beside(previous, next), beside(next, previous));
             if super::is_scalar(previous)
                 && super::is_scalar(next)
                 && !self.is_rounded(next, previous, 1)?
@@ -645,4 +646,17 @@ fn atoms(members: &[&Expr], operators: &[Rel]) -> Option<Vec<Atom>> {
             Some(Atom { difference, kind })
         })
         .collect()
+}
+
+/// A member of a chain beside a number without a unit: its own number, if it is a measure.
+fn beside<'e>(member: &'e Expr, other: &Expr) -> &'e Expr {
+    match member {
+        Expr::Quantity(value, unit)
+            if matches!(unit.kind, UnitKind::Measure { .. } | UnitKind::Words)
+                && super::is_scalar(other) =>
+        {
+            value
+        }
+        _ => member,
+    }
 }
