@@ -43,6 +43,9 @@ def main() -> None:
     parser.add_argument("--inside", choices=("ours", "trl"), help=argparse.SUPPRESS)
     parser.add_argument("--seed", type=int, default=0, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.steps < 3:
+        # The median of our processor times begins with the third step.
+        parser.error(f"--steps is {arguments.steps}: it must be at least 3")
     if arguments.inside:
         side = {"ours": run_ours, "trl": run_trl}[arguments.inside]
         print(json.dumps(side(arguments.steps, arguments.seed)))

@@ -5,6 +5,8 @@ and the untouched model on one whole sequence at a time.
 """
 
 import copy
+import gc
+import weakref
 
 import numpy as np
 import pytest
@@ -304,14 +306,14 @@ def test_steps_rounded_up_for_capture_give_the_same(monkeypatch):
     """The CUDA path but for the capture itself: padded rows, lanes and members, masks, few shapes."""
     captured = []
 
-    def capture(self, packed, shape):
+    def capture(self, forward, packed, shape):
         captured.append(shape)
-        logits = self._forward(packed, shape)
-        return EagerGraph(self._forward, packed, shape, logits), packed, logits
+        logits = forward(packed, shape)
+        return EagerGraph(forward, packed, shape, logits), packed, logits
 
     def with_graphs(self, *arguments, **named):
         plain(self, *arguments, **named)
-        self._graphs = slots_module._Graphs(self._forward, self._cache)
+        self._graphs = slots_module._Graphs(self._cache, self._device)
 
     model = build("gemma3")
     sampler = TorchSampler(model, [0, 1, 2], slots=7)
@@ -328,6 +330,47 @@ def test_steps_rounded_up_for_capture_give_the_same(monkeypatch):
     assert {shape.rows for shape in captured} <= {1, 2, 4, 7}
     assert {shape.own for shape in captured} <= {8, NEW_TOKENS - 1}
     assert len(captured) == len(set(captured))
+
+
+def test_a_model_that_cannot_be_decoded_in_slots_has_no_bytes_for_a_token(monkeypatch):
+    monkeypatch.setattr(slots_module, "_gap", lambda _: (1.0, 64))
+    model = build("llama")
+    assert slots_module.use_slots(model) == ("log-probabilities differ from the model's own by 1 nats", 0)
+    assert model.config._attn_implementation == "sdpa"
+
+
+def test_the_cache_goes_with_its_decoder(monkeypatch):
+    """Without the garbage collector, which may come after the memory has run out."""
+
+    class Captured:
+        def replay(self):
+            pass
+
+    model = build("llama")
+    TorchSampler(model, [])
+    monkeypatch.setattr(
+        slots_module._Graphs,
+        "_capture",
+        lambda _, forward, *inputs: (Captured(), inputs[0], forward(*inputs)),
+    )
+    gc.collect()
+    gc.disable()
+    try:
+        with torch.no_grad():
+            decoder = slots_module.SlotDecoder(model, lanes=1, prompt_tokens=4, slots=1, new_tokens=4)
+            decoder._graphs = slots_module._Graphs(decoder._cache, model.device)
+            decoder.enter(decoder.prefill([[5, 6, 7]]))
+            decoder.step(np.array([8]))
+        cache = weakref.ref(decoder._cache)
+        del decoder
+        assert cache() is None
+    finally:
+        gc.enable()
+
+
+def test_products_in_a_narrow_type_are_float32_on_every_device():
+    a, b = torch.randn(2, 3, 4).bfloat16(), torch.randn(2, 4, 5).bfloat16()
+    torch.testing.assert_close(slots_module._product(a, b), a.float() @ b.float())
 
 
 def test_another_implementation_set_meanwhile_does_not_hide_the_plan():

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 import torch
+from grpo_rs.errors import ModelError
 from grpo_rs.rollout import draw as draw_module
 from grpo_rs.rollout.draw import draw, logprob
-from grpo_rs.rollout.sampler import SamplingParams
+from grpo_rs.rollout.sampler import SamplingParams, completion_seeds
 from grpo_rs.rollout.stop import StopStrings
+from grpo_rs.rollout.torch_sampler import TorchSampler
+from grpo_rs.testing import tiny_model
 
 LIMITS = [
     {},
@@ -116,6 +119,28 @@ def test_ties_with_the_last_token_are_kept():
     for params in (SamplingParams(1, top_k=2), SamplingParams(1, top_p=0.6)):
         _, _, log_mass = draw(row, params, torch.zeros(1, dtype=torch.float64))
         assert float(log_mass) == pytest.approx(float(row.softmax(-1)[0, :4].sum().log()), abs=1e-6)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf")])
+@pytest.mark.parametrize("limits", [*LIMITS, {"temperature": 0.0}], ids=str)
+@pytest.mark.parametrize("vocabulary", [40, 3001])
+def test_logits_that_are_not_finite_give_some_token_without_a_probability(vocabulary, limits, wrong):
+    rows = logits(3, vocabulary)
+    rows[1, 7] = wrong
+    rows[2] = wrong
+    tokens, logp, _ = draw(rows, SamplingParams(1, **limits), torch.full((3,), 0.999, dtype=torch.float64))
+    assert ((tokens >= 0) & (tokens < vocabulary)).all()
+    assert torch.isfinite(logp).tolist() == [True, False, False]
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_a_model_whose_logits_are_not_finite_is_refused(temperature):
+    model = tiny_model()
+    sampler = TorchSampler(model, [1])
+    with torch.no_grad():
+        model.model.norm.weight.fill_(float("nan"))
+    with pytest.raises(ModelError, match="logits are not finite.*rollout.dtype.*optim.lr"):
+        list(sampler.stream([[3, 4]], completion_seeds(0, np.arange(1), 2), SamplingParams(4, temperature)))
 
 
 # ---- Stop strings ------------------------------------------------------------------------------------------

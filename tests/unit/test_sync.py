@@ -71,9 +71,26 @@ def test_a_copy_follows_the_policy(make, dtype):
         assert sampler.version == sampler.inner.version == version
         for name, theirs in policy.named_parameters():
             mine = copy.model.get_parameter(name)
-            assert mine.dtype is dtype and torch.equal(mine, theirs.to(dtype))
+            # Adapters are as exact as the policy's.
+            assert mine.dtype is (torch.float32 if "lora_" in name else dtype)
+            assert torch.equal(mine, theirs.to(mine.dtype))
             assert mine.data_ptr() != theirs.data_ptr() and not mine.requires_grad
         update(policy, 1e-3, version)
+
+
+def test_float32_adapters_of_a_bfloat16_policy_stay_float32():
+    pytest.importorskip("peft")
+    config = ModelConfig(path="tiny", device="cpu", lora_rank=4, dtype="bfloat16")
+    policy = load_policy(config, seed=0).model
+    copy = WeightCopy(policy, torch.bfloat16)
+    update(policy, 1e-3)
+    copy.transfer(policy, 1)
+    adapters = {name: p for name, p in policy.named_parameters() if "lora_" in name}
+    assert adapters
+    for name, theirs in adapters.items():
+        mine = copy.model.get_parameter(name)
+        assert mine.dtype is theirs.dtype is torch.float32 and torch.equal(mine, theirs)
+    assert copy.model.dtype is torch.bfloat16
 
 
 def test_tied_weights_stay_tied_and_buffers_keep_their_type():

@@ -1,15 +1,20 @@
 """transformers' continuous batching behind the `Sampler` protocol, run for real."""
 
+import json
 from collections import Counter
 
 import numpy as np
 import pytest
 import torch
 from grpo_rs.errors import InputError, ModelError
+from grpo_rs.learner.attention import use_shared_prefix
 from grpo_rs.rollout.canary import forward_logprobs
 from grpo_rs.rollout.sampler import Finish, SamplingParams, completion_seeds, gather, greedy_seeds
+from grpo_rs.rollout.torch_sampler import TorchSampler
 from grpo_rs.rollout.transformers_cb import ContinuousBatchingSampler
 from grpo_rs.testing import tiny_model, tiny_tokenizer
+from grpo_rs.train.config import config_from_dict
+from grpo_rs.train.loop import train
 
 PROMPTS = [[3, 4, 5], [6, 13, 7, 14], [8]]
 
@@ -186,3 +191,37 @@ def test_bad_input_is_refused(model, sampler):
                 [[3]], greedy_seeds(1), SamplingParams(3, stop=("a",))
             )
         )
+
+
+def test_no_prompts_give_no_completions(sampler):
+    assert not list(sampler.stream([], seeds(2, groups=0), SamplingParams(3)))
+
+
+def test_attention_of_ours_is_put_aside_and_comes_back():
+    """Before the first completion, and where the caller's forward pass names it again."""
+    model = tiny_model()
+    TorchSampler(model, [1])
+    use_shared_prefix(model)
+    sampler = ContinuousBatchingSampler(model, [1], slots=2)
+    for _ in sampler.stream(PROMPTS, seeds(4), SamplingParams(5)):
+        use_shared_prefix(model)
+    assert model.config._attn_implementation == "sdpa_slots_shared_prefix"
+
+
+def test_a_run_of_two_steps(tmp_path):
+    """The learner names its attention in the model that is sampled from."""
+    problems = [{"question": f"{a}+{b}=", "gold": str(a + b)} for a in range(6) for b in range(6)]
+    (tmp_path / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in problems))
+    sections = {
+        "rollout": {"engine": "transformers_cb", "prompts_per_step": 2, "group_size": 2, "max_new_tokens": 4},
+        "warmup": {"max_steps": 0},
+        "data": {
+            "train": str(tmp_path / "problems.jsonl"),
+            "prompt_column": "question",
+            "gold_column": "gold",
+            "held_out": 4,
+        },
+        "run": {"steps": 2, "threads": 1, "out": str(tmp_path / "run")},
+    }
+    outcome = train(config_from_dict(sections))
+    assert len((outcome.path / "metrics.jsonl").read_text().splitlines()) == 2

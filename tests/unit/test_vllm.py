@@ -3,6 +3,7 @@
 import importlib.util
 import sys
 import threading
+import time
 from copy import deepcopy
 from pathlib import Path
 
@@ -238,6 +239,22 @@ def test_a_busy_server_is_asked_again(server):
     behind.failures = [503] * 3
     with pytest.raises(ModelError, match="status 503"):
         sampler.score([3], [4])
+
+
+def test_closing_the_stream_asks_for_nothing_more(server):
+    """Requests that rest between two attempts are not tried again, and the stream ends at once."""
+    policy, behind = server
+    sampler = sampler_of(policy, behind)
+    sampler.pauses = (60.0, 60.0)
+    behind.failures = [503] * 7
+    stream = sampler.stream(PROMPTS, seeds(4), SamplingParams(3))
+    next(stream)
+    begin = time.monotonic()
+    stream.close()
+    assert time.monotonic() - begin < 10
+    asked = len(behind.seen)
+    assert len(list(sampler.stream([[3]], greedy_seeds(1), SamplingParams(3)))) == 1
+    assert len(behind.seen) == asked + 1
 
 
 def test_a_failing_server_is_not(server):

@@ -305,8 +305,9 @@ class _HeadLogprobs(torch.autograd.Function):
         options: _Options = ctx.options
         guess, ctx.guess = ctx.guess, None
         if guess is not None and guess.holds(grad_logp_T):
-            dhidden_TD = None if slope_TD is None else slope_TD * grad_logp_T.to(slope_TD.dtype)[:, None]
+            dhidden_TD = None if slope_TD is None else slope_TD * grad_logp_T[:, None]
             return _returned(dhidden_TD, guess.dweight_VD, guess.dbias_V, (hidden_TD, weight_VD, bias_V))
+        guess = None  # a wrong one makes room for the right gradient
         hidden, weight, bias = _operands(hidden_TD, weight_VD, bias_V, options)
         needs_hidden, needs_weight, needs_bias = ctx.needs_input_grad[:3]
         dhidden_TD = torch.empty_like(hidden) if needs_hidden else None
@@ -370,9 +371,10 @@ class _Guess:
         expected_C = self.coefficients(logp_C, entropy_C, chunk)
         self.expected_T[chunk] = expected_C
         if self.dweight_VD is not None:
-            self.dweight_VD.add(slope_CV, hidden_CD * expected_C[:, None].to(hidden_CD.dtype))
+            # In float32, and then rounded once.
+            self.dweight_VD.add(slope_CV, (hidden_CD * expected_C[:, None]).to(hidden_CD.dtype))
         if self.dbias_V is not None:
-            self.dbias_V += slope_CV.mT @ expected_C.to(slope_CV.dtype)
+            self.dbias_V += (slope_CV * expected_C[:, None]).sum(0)
 
     def holds(self, grad_logp_T: Tensor) -> bool:
         """Whether the backward pass brought those numbers, but for rounding."""

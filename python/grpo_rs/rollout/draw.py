@@ -23,7 +23,8 @@ def draw(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """One token a row.
 
-    Tokens as probable as the last one that a limit keeps are kept as well.
+    Tokens as probable as the last one that a limit keeps are kept as well. Of logits that are not finite some
+    token is given, with a log-probability that is not a number: to look at them would cost a pass.
 
     Args:
         logits_RV: of the next token.
@@ -69,19 +70,18 @@ def _least(prob_RV: Tensor, params: SamplingParams) -> Tensor:
     top_k = min(params.top_k or vocabulary, vocabulary)
     least_R = prob_RV.new_zeros(len(prob_RV))
     if params.top_p < 1:
-        candidates = min(top_k, CANDIDATES)
-        ranked_RC = prob_RV.topk(candidates, -1).values
         if top_k < vocabulary:
             ranked_RC = prob_RV.topk(top_k, -1).values
             kept_RV = prob_RV.masked_fill(prob_RV < ranked_RC[:, -1:], 0.0)
             wanted_R = params.top_p * kept_RV.sum(-1, dtype=torch.float64)
         else:
+            ranked_RC = prob_RV.topk(min(vocabulary, CANDIDATES), -1).values
             wanted_R = params.top_p * prob_RV.sum(-1, dtype=torch.float64)
             if bool((ranked_RC.sum(-1, dtype=torch.float64) < wanted_R).any()):
                 ranked_RC = prob_RV.sort(-1, descending=True).values
         # A token is kept as long as those before it have not reached the share.
         before_RC = ranked_RC.cumsum(-1, dtype=torch.float64) - ranked_RC
-        last_R = (before_RC < wanted_R[:, None]).sum(-1) - 1
+        last_R = ((before_RC < wanted_R[:, None]).sum(-1) - 1).clamp(min=0)  # -1 if they are not numbers
         least_R = _picked(ranked_RC, last_R)
     elif top_k < vocabulary:
         least_R = prob_RV.topk(top_k, -1).values[:, -1]
@@ -106,18 +106,20 @@ def _invert(weight_RV: Tensor, uniform_R: Tensor) -> tuple[Tensor, Tensor]:
     block_R, share_R, total_R = _search(blocks_RBC.sum(-1), uniform_R)
     inside_RC = blocks_RBC[torch.arange(rows, device=block_R.device), block_R]
     token_R, _, _ = _search(inside_RC, share_R)
-    return block_R * BLOCK + token_R, total_R.to(weight_RV.dtype)
+    # Padding has no weight, so only what is not a number is searched for there.
+    return (block_R * BLOCK + token_R).clamp(max=vocabulary - 1), total_R.to(weight_RV.dtype)
 
 
 def _search(weight_RC: Tensor, share_R: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """The place where a share of the total is passed, how far into that place it is, and the total.
 
-    The place has weight, whatever is rounded.
+    The place has weight, whatever is rounded. Where weights are not numbers it is any place, and the total is
+    none.
     """
     sum_RC = weight_RC.cumsum(-1, dtype=torch.float64)
     total_R = sum_RC[:, -1]
     target_R = torch.minimum(share_R * total_R, total_R * (1 - 2**-52))
-    place_R1 = torch.searchsorted(sum_RC, target_R[:, None], right=True)
+    place_R1 = torch.searchsorted(sum_RC, target_R[:, None], right=True).clamp(max=sum_RC.shape[-1] - 1)
     weight_R = weight_RC.gather(-1, place_R1)[:, 0]
     before_R = sum_RC.gather(-1, place_R1)[:, 0] - weight_R
     inside_R = ((target_R - before_R) / weight_R).clamp(0.0, 1 - 2**-53)

@@ -90,7 +90,7 @@ class SlotDecoder:
         self._count_R = np.zeros(0, np.int64)  # tokens of each in the cache
         self._arranged: _Arrangement | None = None
         self._cache = SlotCache(lanes, prompt_tokens, slots, new_tokens)
-        self._graphs = _Graphs(self._forward, self._cache) if model.device.type == "cuda" else None
+        self._graphs = _Graphs(self._cache, model.device) if model.device.type == "cuda" else None
         # Models hand a mask of four dimensions on as it is; without one they would build their own.
         self._device = model.device
         self._no_mask = torch.zeros((1, 1, 1, 1), device=self._device)
@@ -100,7 +100,7 @@ class SlotDecoder:
         order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
         made: dict[int, Lane] = {}
         while order:
-            chunk, tokens = [order.pop(0)], 0
+            chunk = [order.pop(0)]
             tokens = len(prompts[chunk[0]])
             while order and tokens + len(prompts[order[0]]) <= PREFILL_TOKENS:
                 tokens += len(prompts[order[0]])
@@ -145,14 +145,17 @@ class SlotDecoder:
         self._arranged = None
 
     def step(self, token_R: IntArray) -> Tensor:
-        """[R, V], the logits after one more token of each running completion."""
+        """[R, V], the logits after one more token of each running completion.
+
+        The next step overwrites them, where steps are CUDA graphs.
+        """
         if self._arranged is None:
             self._arranged = _Arrangement.of(self._rows, len(self.lanes))
         shape = _Shape.of(self._arranged, self._count_R)
         rows = [token_R, self._count_R, self._arranged.prompt_R, self._arranged.place_R]
         self._count_R = self._count_R + 1
         if self._graphs is not None:
-            return self._graphs.step(shape, rows, self._arranged.row_GM)
+            return self._graphs.step(self._forward, shape, rows, self._arranged.row_GM)
         return self._forward(self._tensor(np.concatenate([*rows, self._arranged.row_GM])), shape)
 
     def _forward(self, packed: Tensor, shape: _Shape) -> Tensor:
@@ -481,9 +484,9 @@ class _Step:
 
 def _product(a: Tensor, b: Tensor) -> Tensor:
     """The batched matrix product in float32: scores rounded to bfloat16 would be wrong by more than it is."""
-    if a.dtype == torch.float32:
-        return torch.bmm(a, b)
-    return torch.bmm(a, b, out_dtype=torch.float32)  # for CUDA only; on a CPU the cache is float32
+    if a.device.type == "cuda" and a.dtype != torch.float32:
+        return torch.bmm(a, b, out_dtype=torch.float32)  # for CUDA only
+    return torch.bmm(a.float(), b.float())
 
 
 # ---- CUDA --------------------------------------------------------------------------------------------------
@@ -491,19 +494,24 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
 OWN_BUCKET = 256
 """Tokens of slots that captured steps look at are multiples of this."""
 
+_Forward = Callable[[Tensor, _Shape], Tensor]
+
 
 class _Graphs:
     """Steps as CUDA graphs, one for each shape, rounded up so that there are few. Never run on a GPU so far.
 
     Rows that are only there for the rounding write into slots that nobody uses, and their logits are dropped.
+
+    The forward function comes with each call. It belongs to the decoder, and a reference kept here would
+    close a circle, which holds gigabytes of cache until the garbage collector finds it.
     """
 
-    def __init__(self, forward: Callable[[Tensor, _Shape], Tensor], cache: SlotCache) -> None:
-        self._forward, self._cache = forward, cache
+    def __init__(self, cache: SlotCache, device: torch.device) -> None:
+        self._cache, self._device = cache, device
         self._captured: dict[_Shape, tuple[torch.cuda.CUDAGraph, Tensor, Tensor]] = {}
         self._pool: Any = None
 
-    def step(self, shape: _Shape, rows: list[IntArray], row_GM: IntArray) -> Tensor:
+    def step(self, forward: _Forward, shape: _Shape, rows: list[IntArray], row_GM: IntArray) -> Tensor:
         (lanes, prompt), (slots, own) = self._cache.sizes["prompt"], self._cache.sizes["own"]
         # Not beyond the cache, but for members, which it does not know of.
         members = _power_of_two(shape.members)
@@ -524,23 +532,27 @@ class _Graphs:
         table = packed[4 * rounded.rows :].reshape(rounded.groups, members)
         table[: shape.groups, : shape.members] = row_GM.reshape(shape.groups, shape.members)
         if rounded not in self._captured:
-            self._captured[rounded] = self._capture(torch.from_numpy(packed), rounded)
+            self._captured[rounded] = self._capture(forward, torch.from_numpy(packed), rounded)
         graph, inputs, logits_RV = self._captured[rounded]
         inputs.copy_(torch.from_numpy(packed))
         graph.replay()
         return logits_RV[: shape.rows]
 
-    def _capture(self, packed: Tensor, shape: _Shape) -> tuple[torch.cuda.CUDAGraph, Tensor, Tensor]:
-        inputs = packed.cuda()
-        # Once without, for what is set up at the first call; writing the same keys twice does no harm.
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):
-            self._forward(inputs, shape)
-        torch.cuda.current_stream().wait_stream(side)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool):
-            logits_RV = self._forward(inputs, shape)
+    def _capture(
+        self, forward: _Forward, packed: Tensor, shape: _Shape
+    ) -> tuple[torch.cuda.CUDAGraph, Tensor, Tensor]:
+        inputs = packed.to(self._device)
+        with torch.cuda.device(self._device):
+            # Once without, for what is set up at the first call; writing the same keys twice does no harm.
+            side = torch.cuda.Stream()
+            side.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(side):
+                forward(inputs, shape)
+            torch.cuda.current_stream().wait_stream(side)
+            graph = torch.cuda.CUDAGraph()
+            # The trainer may use the GPU from a thread of its own meanwhile.
+            with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
+                logits_RV = forward(inputs, shape)
         self._pool = graph.pool()
         return graph, inputs, logits_RV
 
@@ -579,7 +591,6 @@ def use_slots(model: PreTrainedModel) -> tuple[str | None, int]:
     reason = why_no_slots(model)
     if reason is not None:
         return reason, 0
-    token_bytes = 0
     former = model.config._attn_implementation
     try:
         gap, token_bytes = _gap(model)
@@ -591,7 +602,8 @@ def use_slots(model: PreTrainedModel) -> tuple[str | None, int]:
             reason = f"log-probabilities differ from the model's own by {gap:.2g} nats"
     if reason is not None:
         model.set_attn_implementation(former)
-    return reason, token_bytes
+        return reason, 0
+    return None, token_bytes
 
 
 def _gap(model: PreTrainedModel) -> tuple[float, int]:
@@ -608,7 +620,7 @@ def _gap(model: PreTrainedModel) -> tuple[float, int]:
     decoder.enter([lanes[i] for i in of_row])
     read_BV = torch.stack([lane.logits_V for lane in lanes if lane.logits_V is not None])
     found = [read_BV[of_row]]
-    found += [decoder.step(tokens[:3, step]) for step in range(4)]
+    found += [decoder.step(tokens[:3, step]).clone() for step in range(4)]
     gap = 0.0
     for row, lane in enumerate(of_row):
         whole = torch.tensor([[*prompts[lane], *tokens[row, :4].tolist()]], device=model.device)

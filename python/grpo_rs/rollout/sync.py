@@ -25,26 +25,36 @@ COMPARED = 1 << 16
 class WeightCopy:
     """A second model to sample with: in another number type, or while the first is being updated.
 
-    Adapters are copied as adapters, beside weights that stay as they are. Merged into bfloat16 weights,
-    steps smaller than a weight's last bit would be lost.
+    Adapters are copied as adapters, beside weights that stay as they are, and in their own number type, which
+    is float32 even where the weights are not. Merged into bfloat16 weights, or rounded to them, steps smaller
+    than a weight's last bit would be lost.
 
     Args:
         policy: the model to copy. Gradients and the optimiser's state are not copied.
-        dtype: of the copy's parameters; None for the policy's own. Buffers keep theirs: positions computed
-            from bfloat16 frequencies are wrong.
+        dtype: of the copy's parameters; None for the policy's own. Adapters keep theirs, and so does whatever
+            has another type than the policy, and buffers: positions computed from bfloat16 frequencies are
+            wrong.
 
     Attributes:
         model: the copy.
     """
 
     def __init__(self, policy: PreTrainedModel, dtype: torch.dtype | None = None) -> None:
+        parameters = list(policy.parameters())
+        # Of a policy with adapters only they are trained.
+        adapted = not all(parameter.requires_grad for parameter in parameters)
+
+        def dtype_of(parameter: Tensor) -> torch.dtype:
+            own = parameter.dtype != policy.dtype or (adapted and parameter.requires_grad)
+            return parameter.dtype if own or dtype is None else dtype
+
         # deepcopy finds each parameter in the memo, so tied ones stay tied, and none is ever held twice.
         memo = {
             id(parameter): torch.nn.Parameter(
-                parameter.detach().to(dtype if parameter.is_floating_point() else None, copy=True),
+                parameter.detach().to(dtype_of(parameter), copy=True),
                 requires_grad=False,
             )
-            for parameter in policy.parameters()
+            for parameter in parameters
         }
         self.model: PreTrainedModel = copy.deepcopy(policy, memo).eval()
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from grpo_rs.arrays import IntArray
-from grpo_rs.errors import InputError
+from grpo_rs.errors import InputError, ModelError
 from grpo_rs.rollout.draw import draw, logprob
 from grpo_rs.rollout.padded import PaddedDecoder
 from grpo_rs.rollout.sampler import Completion, Finish, SamplingParams, SeedArray, uniforms
@@ -45,7 +45,8 @@ class TorchSampler:
             None where it is not.
 
     Raises:
-        ModelError: the model keeps no key-value cache (from `stream` and `score`).
+        ModelError: the model keeps no key-value cache (from `stream` and `score`), or its logits are not
+            finite (from `stream`).
     """
 
     def __init__(
@@ -155,7 +156,10 @@ class TorchSampler:
         if slots is None:
             room = CACHE_BYTES
             if self.model.device.type == "cuda":
-                room = torch.cuda.mem_get_info(self.model.device)[0] // 2
+                device = self.model.device
+                # What torch holds and does not use is free as well.
+                unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+                room = (torch.cuda.mem_get_info(device)[0] + unused) // 2
             token_bytes = self._token_bytes or PaddedDecoder.bytes_per_token(self.model)
             slots = max(1, room // (token_bytes * (prompt_tokens + new_tokens)))
         return min(slots, completions)
@@ -332,12 +336,19 @@ class _Run:
     def _draw(self, logits: Tensor, desks: IntArray) -> list[Completion]:
         """Draws a token for each of some desks, the last rows of the batch; completions that end leave."""
         counts = self._counts[desks]
+        if logits.device.type == "mps":
+            logits = logits.float().cpu()  # drawing needs float64, which does not exist there
         uniform = None
         if self._uniforms is not None:
             uniform = torch.from_numpy(self._uniforms[desks, counts]).to(logits.device, non_blocking=True)
         found = draw(logits, self._params, uniform)
         # One transfer; tokens are exact in float64.
         token, logp, *mass = torch.stack([x.double() for x in found if x is not None]).cpu().numpy()
+        if not np.isfinite(logp).all():
+            raise ModelError(
+                "the model's logits are not finite, so no token can be drawn: set rollout.dtype or "
+                "model.dtype to float32, or lower optim.lr"
+            )
         tokens = token.astype(np.int64)
         self._tokens[desks, counts] = tokens
         self._logprobs[desks, counts] = logp

@@ -22,8 +22,10 @@ import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
 
 from grpo_rs.errors import InputError, ModelError
+from grpo_rs.learner.attention import SUFFIX as SHARED_PREFIX_SUFFIX
 from grpo_rs.rollout.canary import LogprobArray, forward_logprobs
 from grpo_rs.rollout.sampler import Completion, Finish, SamplingParams, SeedArray
+from grpo_rs.rollout.slots import SUFFIX as SLOTS_SUFFIX
 
 # Completions decoded at once, unless told otherwise.
 SLOTS = 256
@@ -70,6 +72,8 @@ class ContinuousBatchingSampler:
         if params.stop and self.decode is None:
             raise ModelError("rollout.stop needs text: give the sampler a function that decodes tokens")
         self._check(prompts, params)
+        if not seeds.size:
+            return
         version, missing = self.version, seeds.size
         with self._manager(prompts, seeds, params) as manager:
             while missing:
@@ -78,8 +82,14 @@ class ContinuousBatchingSampler:
                 # transformers switches the model's configuration around each of its own steps. Whoever used
                 # the model meanwhile would get wrong numbers, and could leave it without its causal mask.
                 with manager.pause():
-                    for result in results:
-                        yield self._completion(result, version, params)
+                    running = self.model.config._attn_implementation
+                    try:
+                        for result in results:
+                            yield self._completion(result, version, params)
+                    finally:
+                        # A forward pass of the caller's may have named an attention of ours, which
+                        # transformers would take for one that has no pages.
+                        self.model.set_attn_implementation(running)
 
     def score(self, prompt: Sequence[int], completion: Sequence[int]) -> LogprobArray:
         """See `Scorer.score`: by a forward pass of the sampler's weights.
@@ -123,7 +133,7 @@ class ContinuousBatchingSampler:
         )
         training = self.model.training
         devices = [self.model.device] if self.model.device.type == "cuda" else []
-        with torch.random.fork_rng(devices):
+        with torch.random.fork_rng(devices), self._plain_attention():
             try:
                 begin: Any = self.model.init_continuous_batching
                 manager = begin(generation, batching)
@@ -148,6 +158,18 @@ class ContinuousBatchingSampler:
                     manager.stop(block=True, hard_stop=True)
                 manager.destroy()
                 self.model.train(training)
+
+    @contextmanager
+    def _plain_attention(self) -> Iterator[None]:
+        """Without the attention functions of ours, whose names continuous batching refuses."""
+        former = plain = self.model.config._attn_implementation
+        while plain.endswith((SLOTS_SUFFIX, SHARED_PREFIX_SUFFIX)):
+            plain = plain.removesuffix(SLOTS_SUFFIX).removesuffix(SHARED_PREFIX_SUFFIX)
+        self.model.set_attn_implementation(plain)
+        try:
+            yield
+        finally:
+            self.model.set_attn_implementation(former)
 
     def _check(self, prompts: Sequence[Sequence[int]], params: SamplingParams) -> None:
         context = getattr(self.model.config.get_text_config(), "max_position_embeddings", None)

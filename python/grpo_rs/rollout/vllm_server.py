@@ -22,10 +22,12 @@ import math
 import shutil
 import socket
 import tempfile
+import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,6 +46,19 @@ CONNECTIONS = 512
 PAUSES = (0.5, 2.0, 8.0)
 # Statuses of a server that may answer the next time.
 BUSY = (429, 502, 503)
+
+
+@dataclass
+class _Line:
+    """The requests of a stream, or of everything else.
+
+    Attributes:
+        open: connections in use.
+        closed: nothing is to be asked any more.
+    """
+
+    open: set[http.client.HTTPConnection] = field(default_factory=set)
+    closed: threading.Event = field(default_factory=threading.Event)
 
 
 class VllmServerSampler:
@@ -84,8 +99,7 @@ class VllmServerSampler:
         self.pauses = tuple(pauses)
         self.version = 0
         self._drop_old: Callable[[], object] | None = None
-        self._open: set[http.client.HTTPConnection] = set()
-        self._closing = False
+        self._line = _Line()  # of all requests but a stream's
         served = self._ask("GET", "/v1/models")["data"]
         self.model: str = served[0]["id"]
         self._handed_over: int | None = None
@@ -147,16 +161,18 @@ class VllmServerSampler:
             for group, prompt in enumerate(prompts)
             for member, seed in enumerate(seeds[group])
         }
+        line = _Line()
         pool = ThreadPoolExecutor(min(CONNECTIONS, max(1, len(bodies))), "grpo_rs-vllm")
         futures: dict[Future[dict[str, Any]], tuple[int, int]] = {
-            pool.submit(self._ask, "POST", "/v1/completions", body): place for place, body in bodies.items()
+            pool.submit(self._ask, "POST", "/v1/completions", body, line=line): place
+            for place, body in bodies.items()
         }
         try:
             for future in as_completed(futures):
                 group, member = futures[future]
                 yield self._completion(future.result()["choices"][0], group, member, version, params)
         finally:
-            self._hang_up(pool)
+            _hang_up(line, pool, futures)
 
     def score(self, prompt: Sequence[int], completion: Sequence[int]) -> LogprobArray:
         """See `Scorer.score`: a request for each token, all at once, so that cached prefixes are used."""
@@ -213,17 +229,6 @@ class VllmServerSampler:
             log_mass=np.full(len(tokens), np.nan, np.float32) if params.truncates else None,
         )
 
-    def _hang_up(self, pool: ThreadPoolExecutor) -> None:
-        """Ends what still runs: the server stops a request when its connection goes."""
-        self._closing = True
-        pool.shutdown(wait=False, cancel_futures=True)
-        for connection in list(self._open):
-            if connection.sock is not None:
-                with contextlib.suppress(OSError):
-                    connection.sock.shutdown(socket.SHUT_RDWR)
-        pool.shutdown()
-        self._closing = False
-
     def _check_logprobs_mode(self) -> None:
         """Asks for one distribution at two temperatures: only processed log-probabilities differ."""
 
@@ -242,26 +247,33 @@ class VllmServerSampler:
             )
 
     def _ask(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, hint: str = ""
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        hint: str = "",
+        line: _Line | None = None,
     ) -> dict[str, Any]:
         """One request; tried again while the server cannot be reached or is busy.
 
         Raises:
             InputError: the server refused the request (status 400).
-            ModelError: it cannot be reached, does not answer in time, or failed.
+            ModelError: it cannot be reached, does not answer in time, or failed; or the line was closed.
         """
+        line = line or self._line
         failure = ""
         for pause in (*self.pauses, None):
+            if line.closed.is_set():
+                raise ModelError(f"{self.url}{path}: not asked any more, because the stream was closed")
             try:
-                status, answer = self._send(method, path, body)
+                status, answer = self._send(method, path, body, line)
             except TimeoutError as error:
                 raise ModelError(
                     f"{self.url}{path}: no answer within {self.timeout_s:g} s; lower rollout.max_new_tokens "
                     "or rollout.prompts_per_step, or look whether the server hangs"
                 ) from error
             except (OSError, http.client.HTTPException) as error:
-                if self._closing:
-                    raise
                 failure = str(error) or type(error).__name__
             else:
                 if status == 200:
@@ -272,17 +284,17 @@ class VllmServerSampler:
                 if status not in BUSY:
                     raise ModelError(f"{self.url}{path} failed: {failure}" + (f"; {hint}" if hint else ""))
             if pause is not None:
-                time.sleep(pause)
+                line.closed.wait(pause)
         raise ModelError(
             f"no vLLM server answers at {self.url}{path} ({failure}): start one, and give its address in "
             "rollout.server_url"
         )
 
-    def _send(self, method: str, path: str, body: Mapping[str, Any] | None) -> tuple[int, bytes]:
+    def _send(self, method: str, path: str, body: Mapping[str, Any] | None, line: _Line) -> tuple[int, bytes]:
         parts = urlsplit(self.url)
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "localhost", parts.port, timeout=self.timeout_s)
-        self._open.add(connection)
+        line.open.add(connection)
         try:
             data = None if body is None else json.dumps(body).encode()
             headers = {} if data is None else {"Content-Type": "application/json"}
@@ -290,8 +302,22 @@ class VllmServerSampler:
             response = connection.getresponse()
             return response.status, response.read()
         finally:
-            self._open.discard(connection)
+            line.open.discard(connection)
             connection.close()
+
+
+def _hang_up(line: _Line, pool: ThreadPoolExecutor, futures: Iterable[Future[dict[str, Any]]]) -> None:
+    """Ends what still runs: the server stops a request when its connection goes."""
+    line.closed.set()
+    pool.shutdown(wait=False, cancel_futures=True)
+    # Again and again: a request that had begun may not have had a socket yet.
+    while not all(future.done() for future in futures):
+        for connection in list(line.open):
+            if (sock := connection.sock) is not None:
+                with contextlib.suppress(OSError):
+                    sock.shutdown(socket.SHUT_RDWR)
+        time.sleep(0.01)
+    pool.shutdown()
 
 
 def _adapters_name(version: int) -> str:
