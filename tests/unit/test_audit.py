@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -83,7 +84,7 @@ def assert_fails(report, name, detail, mend=""):
     assert check.status is Status.FAIL, check
     assert detail in check.detail and mend in check.mend, check
     with pytest.raises(ModelError, match=f"the step-0 audit failed, so nothing was trained. .*{name}"):
-        report.raise_failed()
+        report.raise_failed(Path("runs/mine"))
 
 
 class Changed:
@@ -123,7 +124,7 @@ def test_nothing_fails_on_a_sound_run(name, request):
     assert found(report, "end of turn").status is expected
     for check in ("prompts", "trained tokens", "sampler against learner", "verifier", "advantages"):
         assert found(report, check).status is Status.PASS
-    report.raise_failed()
+    report.raise_failed(Path("runs/mine"))
     assert report.lines()[0].startswith("step-0 audit: ")
     assert report.values()[0]["status"] == "PASS"
 
@@ -198,7 +199,7 @@ def test_a_tokenizer_that_changes_the_text(plain):
     report = report_of(plain, problems=dataclasses.replace(setup.problems, train=changed))
     assert found(report, "prompts").status is Status.WARN
     assert "decodes to another text" in found(report, "prompts").detail
-    report.raise_failed()
+    report.raise_failed(Path("runs/mine"))
 
 
 def test_stop_tokens_without_the_end_of_the_turn(chatty):
@@ -503,6 +504,10 @@ def test_live_and_dead_groups(plain):
     check = found(report_of(plain, rewards=same), "live groups")
     assert check.status is Status.WARN
     assert "every group has the same reward" in check.detail and "nothing can be learnt" in check.mend
+    _, setup = plain
+    shaped = config_of(algo={"preset": "grpo", "kl": "k1", "kl_in": "reward", "kl_beta": 0.1})
+    check = found(report_of((shaped, setup), rewards=same), "live groups")
+    assert check.status is Status.SKIP and "equal rewards teach too" in check.detail
 
 
 def test_samples_that_the_audit_itself_cut_off_say_nothing_of_groups(plain):
@@ -587,11 +592,17 @@ def test_a_run_is_stopped_before_its_first_step(tmp_path, monkeypatch):
     monkeypatch.setitem(module.FORMS, "last_number", "I do not know%.0s")
     out = tmp_path / "run"
     config = config_of(run={"out": str(out)})
-    with pytest.raises(ModelError, match=r"step-0 audit failed, so nothing was trained\. verifier"):
+    with pytest.raises(
+        ModelError, match=r"step-0 audit failed, so nothing was trained\. verifier"
+    ) as refused:
         train(config)
+    assert str(refused.value).endswith(
+        f"start a new run; to keep the warm-up: --model.path {out}/checkpoints/step-000000 "
+        "--warmup.max-steps 0"
+    )
     assert (out / "metrics.jsonl").read_text() == ""
     assert not (out / "audit.json").exists()
-    # Mended, it is continued, and audited again.
+    # Mended elsewhere than in its configuration, it is continued, and audited again.
     monkeypatch.undo()
     assert train(config, resume=True).summary["steps"] == 1
     assert (out / "audit.json").exists()

@@ -1,6 +1,7 @@
 """`grpo-rs eval`: what it evaluates, prints, writes, compares and refuses."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -150,6 +151,28 @@ def test_a_copy_of_a_model_elsewhere_is_a_model(run, problems, capsys, tmp_path)
     assert (found["samples"], found["temperature"], found["extract"]) == (1, 0, "auto")
 
 
+def test_results_against_a_run(run, capsys, tmp_path):
+    out = tmp_path / "results.jsonl"
+    first = run / "checkpoints" / "step-000000"
+    _, forth = evaluated(capsys, run, "--against", first, "--out", out)
+    # The run says what is asked also where it stands second.
+    _, back = evaluated(capsys, out, "--against", first)
+    assert back["comparison"] == forth["comparison"]
+    assert back["against"]["data"] == "held out by the run"
+
+
+def test_what_is_refused_in_training_is_no_matter_here(run, problems, capsys, tmp_path):
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    config = json.loads((copy / "config.json").read_text())
+    config["rewards"] |= {"overlong_tokens": 4}
+    config["rollout"] |= {"subset_statistics": "group"}
+    (copy / "config.json").write_text(json.dumps(config))
+    _, found = evaluated(capsys, copy, "--data", problems, "--max-new-tokens", 3)
+    # Where the answer is looked for is the run's own way, also on other data.
+    assert (found["max_new_tokens"], found["extract"]) == (3, "last_number")
+
+
 # ---- What is refused -----------------------------------------------------------------------------------
 
 
@@ -169,6 +192,9 @@ def test_results_of_other_problems(run, problems, capsys, tmp_path):
         (["missing.jsonl"], "cannot read results from missing.jsonl"),
         (["RUN", "--data", "missing.jsonl"], "data file missing.jsonl does not exist"),
         (["RUN", "--data", "PROBLEMS", "--out", "PROBLEMS"], "is a file that is read: name another"),
+        (["RUN", "--data", "PROBLEMS", "--out", "FOLDER/../problems.jsonl"], "is a file that is read"),
+        (["RUN", "--out", "FOLDER/missing/results.jsonl"], "there is no folder"),
+        (["any.jsonl", "--samples", "2", "--top-k", "3"], "--samples, --top-k: files of results are read as"),
         (["RUN", "--samples", "2", "--temperature", "0"], "2 times the same completion"),
         (["RUN", "--data", "PROBLEMS", "--gold-column", "gold"], "has no column 'gold'"),
         (["RUN", "--max-new-tokens", "300"], "leaves -44 beside rollout.max_new_tokens"),
@@ -176,13 +202,21 @@ def test_results_of_other_problems(run, problems, capsys, tmp_path):
         (["./nothing", "--data", "PROBLEMS"], "no such file or folder"),
     ],
 )
-def test_mistakes(run, problems, capsys, arguments, message):
+def test_mistakes(run, problems, capsys, tmp_path, arguments, message):
     places = {"RUN": str(run), "PROBLEMS": problems}
-    assert message in refused(capsys, *[places.get(word, word) for word in arguments])
+    (tmp_path / "folder").mkdir()
+    words = [places.get(word, word).replace("FOLDER", str(tmp_path / "folder")) for word in arguments]
+    assert message in refused(capsys, *words)
 
 
 def test_what_argparse_refuses(capsys):
-    for arguments in (["eval"], ["eval", "tiny", "--samples", "0"], ["eval", "tiny", "--chat", "maybe"]):
+    for arguments in (
+        ["eval"],
+        ["eval", "tiny", "--samples", "0"],
+        ["eval", "tiny", "--show", "-1"],
+        ["eval", "tiny", "--seed", "-1"],
+        ["eval", "tiny", "--chat", "maybe"],
+    ):
         with pytest.raises(SystemExit) as ended:
             main(arguments)
         assert ended.value.code == 2

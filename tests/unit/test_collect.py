@@ -1,6 +1,8 @@
 """From prompts to what a step trains on: refills, filters, and a ledger that accounts for every token."""
 
 import contextlib
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -8,7 +10,7 @@ import pytest
 from grpo_rs.advantages import GroupState, max_variance_subset
 from grpo_rs.algo.advantages import compute_advantages
 from grpo_rs.batch import Rollouts, Tokens
-from grpo_rs.errors import ConfigError, DataError, InputError
+from grpo_rs.errors import ConfigError, InputError
 from grpo_rs.math import verify_math
 from grpo_rs.rewards import Completions, MathReward, Scored, WeightedSum
 from grpo_rs.rewards.stream import RewardPool
@@ -27,7 +29,7 @@ from grpo_rs.train.data import Problem, PromptOrder
 from grpo_rs.train.ledger import Fate, count_tokens, ledger
 from grpo_rs.train.log import METRICS, describe_metric
 from grpo_rs.train.metrics import mismatch, staleness
-from grpo_rs.train.prompts import PromptQueue
+from grpo_rs.train.prompts import NoPromptsLeft, PromptQueue
 from grpo_rs.train.select import select, settle
 from hypothesis import given
 from hypothesis import strategies as st
@@ -213,6 +215,68 @@ def test_what_was_sampled_is_kept_when_a_reward_fails():
     assert found.sampled.rounds == 1
 
 
+def test_a_round_that_no_reward_can_score_is_no_end():
+    """Only a reward that has scored nothing of the step so far has failed."""
+    calls = []
+
+    def fails_later(completions):
+        calls.append(len(completions))
+        if sum(calls) > 4 * GROUP:
+            raise RuntimeError("an outage")
+        return answers(completions)
+
+    config = settings(max_refills=2)
+    shares = shares_by_order(config, [0.5, 0.5, 0.5])
+    batch = collect(collector(config, shares, reward=fails_later))
+    assert batch.sampled.rounds == 3
+    assert np.isnan(batch.plain[4 * GROUP :]).all() and not np.isnan(batch.plain[: 4 * GROUP]).any()
+
+    def fails(completions):
+        raise RuntimeError("an outage")
+
+    with pytest.raises(InputError, match=r"'mine' failed on every completion of the step, 16 in all.*outage"):
+        collect(collector(config, shares, reward=fails))
+
+
+def test_a_step_that_runs_out_of_prompts_is_smaller():
+    config = settings(max_refills=2, drop_below=0.5)
+    found = collector(config, dict.fromkeys(range(SIZE), 0.25))
+    real = found.queue.take
+
+    def take(position, count):
+        if position:
+            found.queue.learn(np.arange(SIZE), np.zeros(SIZE))
+        return real(position, count)
+
+    found.queue.take = take
+    batch = collect(found, Sampled(0))
+    assert (batch.sampled.rounds, len(batch.rollouts)) == (1, 4 * GROUP)
+    with pytest.raises(NoPromptsLeft):
+        collect(found, Sampled(1))
+
+
+def test_nobody_waits_for_a_reward_that_hangs():
+    began, ended = threading.Event(), threading.Event()
+
+    def hangs(completions):
+        began.set()
+        ended.wait(60)
+        return answers(completions)
+
+    config = settings()
+    found = collector(config, shares_by_order(config, [0.5]), reward=hangs)
+    at = time.monotonic()
+    try:
+        with pytest.raises(Interrupted):
+            collect(found, should_stop=lambda: began.is_set() and found.sampled.rollouts is not None)
+        # Its round is kept, as of any reward that fails.
+        assert found.sampled.rounds == 1
+        found.rewards.close()
+    finally:
+        ended.set()
+    assert time.monotonic() - at < 20
+
+
 def test_sampling_stops_between_completions():
     found = collector(settings(), dict.fromkeys(range(SIZE), 0.5))
     asked = iter([False] * 5 + [True])
@@ -280,7 +344,7 @@ def test_prompts_are_left_out_by_their_pass_rates():
 def test_a_run_without_prompts_says_so():
     queue = PromptQueue(SIZE, 5, drop_above=0.5)
     queue.learn(np.arange(SIZE), np.ones(SIZE))
-    with pytest.raises(DataError, match=r"all 12 training prompts are dropped.*rollout.drop_above"):
+    with pytest.raises(NoPromptsLeft, match=r"all 12 training prompts are dropped.*rollout.drop_above"):
         queue.take(0, 1)
 
 
@@ -354,7 +418,9 @@ ALGOS = [
 def test_every_token_is_accounted_once(
     values, algo, refills, oversample, subset, statistics, ahead, baseline
 ):
-    rollout = {"subset": subset, "subset_statistics": statistics, "ahead": ahead, "prompts_per_step": 2}
+    rollout = {"subset": subset, "ahead": ahead, "prompts_per_step": 2}
+    if subset:
+        rollout["subset_statistics"] = statistics
     if algo["preset"] != "reinforce_pp":
         rollout |= {"max_refills": refills, "oversample": oversample}
     config = settings(algo=algo, **rollout)
@@ -436,6 +502,32 @@ def test_the_punishment_of_length_does_not_bring_a_dead_group_to_life():
     # Its members are compared with the punishment.
     own = batch.scored.total[GROUP : 2 * GROUP]
     np.testing.assert_array_equal(np.argsort(advantages.values[GROUP : 2 * GROUP]), np.argsort(own))
+    # Nor does it teach a group that is kept without a signal.
+    kept = settings(
+        rewards={"overlong_tokens": 4, "overlong": 0.5}, algo={"preset": "grpo", "zero_variance": "keep"}
+    )
+    batch = collect(collector(kept, shares))
+    selection = select(kept, batch, 0)
+    advantages = advantages_of(kept, selection)
+    assert selection.rows.all() and advantages.trainable.all()
+    assert not advantages.values[batch.rollouts.group_ids != 1].any()
+    assert not selection.rollouts.components["overlong"][:GROUP].any()
+    assert (settle(selection, advantages)[:GROUP] == Fate.DEAD).all()
+
+
+def test_what_moves_the_policy_is_booked_as_trained():
+    """As in distilling, which needs no rewards: the tokens' own advantages say what was trained on."""
+    config = settings(algo={"preset": "grpo", "zero_variance": "keep", "overlong_filter": True})
+    finished = [True] * 7 + [False]
+    batch = batch_of(config, [1.0] * 6 + [np.nan, 1.0], [2] * 8, finished)
+    selection = select(config, batch, 0)
+    advantages = advantages_of(config, selection)
+    assert (settle(selection, advantages)[[0, 6, 7]] == [Fate.DEAD, Fate.UNSCORED, Fate.DEAD]).all()
+    values = np.zeros(16)
+    values[[1, 8, 12, 13]] = 0.5  # of rows 0, 4 and 6
+    trainable = np.arange(8) != 4
+    fates = settle(selection, replace(advantages, token_values=values, trainable=trainable))
+    assert np.flatnonzero(fates == Fate.TRAINED).tolist() == [0, 6]
 
 
 def test_whether_a_group_is_dead_depends_on_what_the_objective_reads():

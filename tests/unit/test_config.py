@@ -156,6 +156,9 @@ def test_flags():
         ("[algo]\npreset = 'ppo'\n[run]\nsteps = 10\n", "never be trained"),
         ("[learner]\ntoken_budget = 0\n", "token_budget"),
         ("[learner]\ntoken_budget = 'all'\n", "token_budget"),
+        ("[eval]\ntemperature = 0.6\n", "eval.samples 1, which is greedy"),
+        ("[rollout]\nsubset_statistics = 'group'\n", "set rollout.subset, or leave"),
+        ("[rewards]\noverlong = 0.5\n", "set rewards.overlong_tokens, or leave"),
         ("[optim\n", "not valid TOML"),
     ],
 )

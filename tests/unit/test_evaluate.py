@@ -352,14 +352,14 @@ def test_other_problems_are_refused(other):
 
 def test_results_are_read_as_they_were_written(tmp_path):
     found = judged(
-        ["2", "5", "7", "= \u00e9<cut>", "1", "1"],
-        [problem("1+1=", "2"), problem("?", ""), problem("3+3=", "1")],
+        ["2", "5", "7", "= \u00e9\u2028\x85\r<cut>", "1", "1"],
+        [problem("1\u2028+\x851=", "2"), problem("?", ""), problem("3+3=", "1")],
         samples=2,
     )
     path = tmp_path / "results.jsonl"
     found.write(path)
     assert Evaluation.read(path) == found
-    assert len(path.read_text().splitlines()) == 3
+    assert path.read_text().count("\n") == 3
     assert '"score": null' in path.read_text()
 
 

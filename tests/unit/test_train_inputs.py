@@ -11,16 +11,17 @@ import numpy as np
 import pytest
 import torch
 from grpo_rs.algo.knobs import Algo
-from grpo_rs.errors import DataError, InputError, ModelError
+from grpo_rs.errors import ConfigError, DataError, InputError, ModelError
 from grpo_rs.learner.learner import Learner
 from grpo_rs.rewards import Completions
+from grpo_rs.rewards.stream import RewardPool
 from grpo_rs.testing import addition, tiny_model, tiny_tokenizer
 from grpo_rs.train.__main__ import main
 from grpo_rs.train.config import ModelConfig, config_from_dict, read_toml
 from grpo_rs.train.data import PromptOrder, load_problems
 from grpo_rs.train.loop import train
 from grpo_rs.train.models import load_policy
-from grpo_rs.train.setup import prepare
+from grpo_rs.train.setup import build_rewards, prepare
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 ROWS = [{"question": f"{a}+{b}=", "gold": str(a + b)} for a in range(10) for b in range(10)]
@@ -313,14 +314,58 @@ def test_a_reward_that_fails_in_the_audit_loses_nothing(tmp_path, reward_module)
     assert train(config, resume=True).summary["steps"] == 1
 
 
-def test_a_reward_that_fails_on_greedy_completions_loses_nothing(tmp_path, reward_module):
-    """The third call is the one for the greedy completions of the first step."""
+def test_a_reward_that_fails_on_greedy_completions_is_told(tmp_path, reward_module, capsys):
+    """The third call is the one for the greedy completions of the first step, which has no baseline then."""
     rewards = {"math": 0.0, "custom": {"my_rewards:breaks_once": 1.0}}
     config = settings(tmp_path, rewards=rewards, algo={"preset": "remax"})
-    with pytest.raises(InputError, match="a bug of the user"):
-        train(config)
-    assert (tmp_path / "run" / "checkpoints" / "step-000000+rollouts").is_dir()
-    assert train(config, resume=True).summary["steps"] == 1
+    assert train(config).summary["steps"] == 1
+    told = capsys.readouterr()
+    assert (
+        "step 1, greedy completions: reward 'my_rewards:breaks_once' raised on 4 of 4" in told.out + told.err
+    )
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_a_run_without_prompts_ends_and_can_go_on(tmp_path, reward_module, capsys, ahead):
+    rewards = {"math": 0.0, "custom": {"my_rewards:varied": 1.0}}
+    rollout = QUICK["rollout"] | {"ahead": ahead}
+
+    def config(**bounds):
+        return settings(tmp_path, rewards=rewards, rollout=rollout | bounds, run={"steps": 40})
+
+    first = train(config(drop_below=0.5, drop_above=0.9)).summary
+    told = capsys.readouterr()
+    assert f"the run ends after step {first['steps']}: all " in told.out + told.err
+    assert 0 < first["steps"] < 40
+    trained = (tmp_path / "run" / "final" / "model.safetensors").read_bytes()
+    again = train(config(), resume=True).summary
+    assert again["steps"] == 40
+    assert (tmp_path / "run" / "final" / "model.safetensors").read_bytes() != trained
+
+
+def test_rewards_of_the_whole_batch_are_not_for_refills(tmp_path, reward_module):
+    rewards = {"custom": {"my_rewards:varied": 1.0}}
+    rollout = QUICK["rollout"] | {"max_refills": 1}
+    refuse(
+        settings(tmp_path, rewards=rewards, rollout=rollout),
+        ConfigError,
+        r"'my_rewards:varied' is of the whole batch .*Set rollout.max_refills to 0",
+    )
+
+
+def test_a_reward_of_weight_0_is_not_even_imported(tmp_path):
+    total, _ = build_rewards(settings(tmp_path, rewards={"custom": {"nowhere:nothing": 0.0}}))
+    assert list(total.rewards) == ["math"]
+
+
+def test_the_pool_is_closed_when_the_audit_stops_the_run(tmp_path, reward_module, monkeypatch):
+    closed = []
+    close = RewardPool.close
+    monkeypatch.setattr(RewardPool, "close", lambda pool: (closed.append(pool), close(pool)))
+    rewards = {"math": 0.0, "custom": {"my_rewards:short": 1.0}}
+    with pytest.raises(ModelError, match="step-0 audit failed"):
+        train(settings(tmp_path, rewards=rewards))
+    assert len(closed) == 1
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="leave out tokens less probable than P of the best",
     )
     add("--max-new-tokens", metavar="N", type=_positive, help="length limit (default: the run's, or 512)")
-    add("--seed", metavar="N", type=int, help="of the completions (default: the run's, or 0)")
+    add("--seed", metavar="N", type=_count, help="of the completions (default: the run's, or 0)")
     add("--extract", choices=typing.get_args(Extract), help="where the answer is looked for")
     add("--policy", choices=typing.get_args(PolicyName), help="what counts as equal")
     add("--batch-size", metavar="N", type=_positive, help="completions generated at once (default: 512)")
@@ -70,7 +70,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="FILE.jsonl", type=Path, help="write every answer with its verdict, a problem a line"
     )
     add("--json", action="store_true", help="print one JSON object as the last line")
-    add("--show", metavar="N", type=int, default=5, help="how many wrong answers to list (default: 5)")
+    add("--show", metavar="N", type=_count, default=5, help="how many wrong answers to list (default: 5)")
 
 
 def run(terminal: Terminal, options: argparse.Namespace) -> int:
@@ -84,8 +84,12 @@ def run(terminal: Terminal, options: argparse.Namespace) -> int:
     given = dict(vars(options))
     as_json, show, out = given.pop("json"), given.pop("show"), given["out"]
     del given["command"]
-    if out is not None and str(out) in (options.data, options.against, options.model):
-        raise InputError(f"--out {out} is a file that is read: name another")
+    if out is not None:
+        read = (options.data, options.against, options.model)
+        if out.resolve() in [Path(name).resolve() for name in read if name is not None]:
+            raise InputError(f"--out {out} is a file that is read: name another")
+        if not out.parent.is_dir():
+            raise InputError(f"--out {out}: there is no folder {out.parent}: make it first")
     try:
         from grpo_rs.train.eval_command import EvalOptions
         from grpo_rs.train.eval_command import run as evaluate
@@ -171,6 +175,12 @@ def _percent(share: float) -> str:
 def _positive(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text)):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 on")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 on")
     return int(text)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -30,6 +30,9 @@ FIRST_BATCH = 8
 
 # So many calls in a row without an answer are no matter of the completions.
 MAX_TIMEOUTS_IN_A_ROW = 16
+
+# Between looks at whether somebody still waits for the scores.
+STOP_POLL_S = 0.1
 
 # For rewards to notice that nobody waits for them any more. Programs in a sandbox end by their own limits.
 CLOSE_S = 2.0
@@ -101,6 +104,19 @@ class RewardReport:
             for name, use in report.rewards.items():
                 uses[name] = use if name not in uses else uses[name].plus(use)
         return cls(uses, sum(r.sampling_s for r in reports), sum(r.waited_s for r in reports))
+
+    def refuse_total_failure(self) -> None:
+        """Stops the run if a reward could score no completion, for the function's fault.
+
+        Raises:
+            InputError: naming it, with the first failure.
+        """
+        for name, use in self.rewards.items():
+            if use.completions and use.failed + use.timed_out == use.completions:
+                raise InputError(
+                    f"reward {name!r} failed on every completion of the step, {use.completions} in all. "
+                    f"The first: {use.example}\n{use.trace}".rstrip()
+                )
 
     def metrics(self) -> dict[str, float]:
         """For metrics.jsonl."""
@@ -322,10 +338,16 @@ class StreamingScorer:
                 raise InputError(f"completion {key} has not been scored yet: ask for those that done() gives")
         return self._pool.rewards.combine({lane.source.name: lane.row(key) for lane in self._weighted()})
 
-    def finish(self) -> StepScores:
+    def finish(self, *, refuse: bool = True, should_stop: Callable[[], bool] = lambda: False) -> StepScores:
         """Waits for what is missing.
 
+        Args:
+            refuse: raise if a reward could score no completion at all; False where these are but a part of
+                the step, whose joined report is asked instead.
+            should_stop: asked now and then while there is something to wait for.
+
         Raises:
+            Stopped: `should_stop` said so.
             InputError: a reward returned what it must not, did not answer many times in a row, or could
                 score no completion at all because it failed; its name and the first failure are in the
                 message.
@@ -336,18 +358,24 @@ class StreamingScorer:
             self._ended.set()
             for lane in self._lanes:
                 lane.end()
-            self._changed.wait_for(lambda: self._error is not None or not self._outstanding)
+            while not self._changed.wait_for(
+                lambda: self._error is not None or not self._outstanding, STOP_POLL_S
+            ):
+                if should_stop():
+                    raise Stopped
             if self._error is not None:
                 raise self._error
         waited = time.perf_counter() - called
         for lane in self._lanes:
-            lane.refuse_total_failure()
+            lane.use.left_running = lane.source.call.left_running
         keys = np.array(sorted(self._items), np.int64)
         completions = _batch([self._items[key] for key in keys.tolist()])
         parts = {lane.source.name: lane.in_order(keys) for lane in self._weighted()}
         verdicts = [lane.verdicts(keys) for lane in self._lanes if lane.source.verifier]
         uses = {lane.source.name: lane.use for lane in self._lanes}
         report = RewardReport(uses, called - self._began, waited)
+        if refuse:
+            report.refuse_total_failure()
         scored = self._pool.rewards.combine(parts)
         return StepScores(keys, completions, scored, verdicts[0] if verdicts else None, report)
 
@@ -490,16 +518,6 @@ class _Lane:
             return self.source.verifier.verdicts(_batch([]))
         place = np.argsort([key for piece, _ in self._verdicts for key in piece])
         return MathVerdicts.concatenate([verdicts for _, verdicts in self._verdicts]).take(place)
-
-    def refuse_total_failure(self) -> None:
-        """Raises InputError if not one completion could be scored, for the function's fault."""
-        use = self.use
-        use.left_running = self.source.call.left_running
-        if use.completions and use.failed + use.timed_out == use.completions:
-            raise InputError(
-                f"reward {self.source.name!r} failed on every completion of the step, {use.completions} in "
-                f"all. The first: {use.example}\n{use.trace}".rstrip()
-            )
 
     def _start_gathering(self) -> None:
         if not (self._gathering or self._alone) and self.active < self.source.call.concurrency:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ from grpo_rs.rewards import Completions, MathReward, step_rewards
 from grpo_rs.rewards.stream import RewardPool
 from grpo_rs.rollout.sampler import Completion, Finish, Sampler, SamplingParams, completion_seeds, gather
 from grpo_rs.train.checkpoint import random_states, set_random_states
-from grpo_rs.train.config import Config, DataConfig
+from grpo_rs.train.config import Config, DataConfig, judges_groups
 from grpo_rs.train.data import Problem, uses_chat
 from grpo_rs.train.log import megabytes
 from grpo_rs.train.models import Policy
@@ -118,8 +119,11 @@ class AuditReport:
         """As plain values, for JSON."""
         return [vars(check) | {"status": check.status.value} for check in self.checks]
 
-    def raise_failed(self) -> None:
+    def raise_failed(self, run: Path) -> None:
         """Stops the run if a check failed.
+
+        Args:
+            run: its directory, with a checkpoint.
 
         Raises:
             ModelError: naming every check that failed, and what to do.
@@ -127,7 +131,12 @@ class AuditReport:
         failed = [check for check in self.checks if check.status is Status.FAIL]
         if failed:
             told = "; ".join(f"{check.name}: {check.detail}. {check.mend}" for check in failed)
-            raise ModelError(f"the step-0 audit failed, so nothing was trained. {told}")
+            # A run keeps its configuration, and most mends are in that.
+            raise ModelError(
+                f"the step-0 audit failed, so nothing was trained. {told.removesuffix('.')}. Then start a "
+                f"new run; to keep the warm-up: --model.path {run}/checkpoints/step-000000 "
+                "--warmup.max-steps 0"
+            )
 
 
 def audit(
@@ -544,9 +553,12 @@ def check_rewards(
 
 def _live(algo: Algo, rollouts: Rollouts, total: FloatArray, *, cut: bool) -> Check:
     name = "live groups"
-    if algo.baseline not in GROUP_BASELINES:
+    if not judges_groups(algo):
         return Check(
-            name, Status.SKIP, f"the baseline {algo.baseline!r} learns from groups of equal rewards too"
+            name,
+            Status.SKIP,
+            f"with algo.baseline = {algo.baseline}, algo.transform = {algo.transform}, algo.kl_in = "
+            f"{algo.kl_in} groups of equal rewards teach too",
         )
     groups = [total[rollouts.group_ids == group] for group in range(len(rollouts.prompts))]
     live = sum(len(np.unique(rewards[~np.isnan(rewards)])) > 1 for rewards in groups)

@@ -36,7 +36,8 @@ from grpo_rs.train.collect import Sampled
 from grpo_rs.train.config import Config, config_from_dict, flatten
 from grpo_rs.train.log import json_value
 
-# What may differ between a run and its continuation: none of it changes the result, but for slow rewards.
+# What may differ between a run and its continuation: none of it changes the result, but for slow rewards, and
+# for the bounds that a run may have to be given when they have left it no prompt.
 FREE_ON_RESUME = {
     "run.out",
     "run.stop_after",
@@ -44,6 +45,8 @@ FREE_ON_RESUME = {
     "checkpoint.every",
     "checkpoint.keep",
     "rollout.server_url",
+    "rollout.drop_above",
+    "rollout.drop_below",
     "rewards.deadline_s",
 }
 STATE_FORMAT = 3

@@ -30,11 +30,12 @@ from grpo_rs.arrays import FloatArray, IntArray
 from grpo_rs.batch import Rollouts
 from grpo_rs.math import MathVerdicts
 from grpo_rs.rewards import Completions, Scored
+from grpo_rs.rewards.calls import Stopped
 from grpo_rs.rewards.stream import RewardPool, RewardReport, StepScores, StreamingScorer
 from grpo_rs.rollout.sampler import Completion, Finish, Sampler, completion_seeds, gather
 from grpo_rs.train.config import Config, judges_groups
 from grpo_rs.train.data import Problem
-from grpo_rs.train.prompts import PromptQueue
+from grpo_rs.train.prompts import NoPromptsLeft, PromptQueue
 
 OVERLONG = "overlong"
 """Name of the punishment of length among the rewards."""
@@ -133,11 +134,11 @@ class Collector:
         Args:
             begun: what the step has sampled already; at least its position.
             measure: times the phases "sample" and "score".
-            should_stop: asked before each completion is taken.
+            should_stop: asked before each completion is taken, and while rewards are waited for.
 
         Raises:
             Interrupted: `should_stop` said so.
-            DataError: no prompts are left.
+            NoPromptsLeft: before anything was sampled for the step.
             InputError: a reward returned what it must not.
         """
         self.sampled = sampled = begun
@@ -146,9 +147,15 @@ class Collector:
         if begun.rollouts is not None:
             with StreamingScorer(self.rewards) as scorer, measure("score"):
                 self._submit(scorer, begun.rollouts.prompt_index, completions_of(begun.rollouts))
-                scores.append(scorer.finish())
+                scores.append(finished(scorer, should_stop))
+            refuse_total_failure(scores)
         while (missing := self._missing(sampled, scores)) > 0:
-            drawn = self.queue.take(sampled.position, self._with_spare(missing))
+            try:
+                drawn = self.queue.take(sampled.position, self._with_spare(missing))
+            except NoPromptsLeft:
+                if sampled.rollouts is None:
+                    raise
+                break  # the step is that much smaller
             prompts = [self.problems[i].tokens for i in drawn.prompts]
             seeds = completion_seeds(self.config.run.seed, drawn.places, self.config.rollout.group_size)
             with StreamingScorer(self.rewards) as scorer:
@@ -160,15 +167,25 @@ class Collector:
                 table = joined(sampled.rollouts, gather(prompts, drawn.prompts, found))
                 self.sampled = sampled = Sampled(drawn.position, table, sampled.rounds + 1)
                 with measure("score"):
-                    scores.append(scorer.finish())
+                    scores.append(finished(scorer, should_stop))
+            # Of all rounds together: a small round that fails as a whole is no reason to end a run.
+            refuse_total_failure(scores)
         assert sampled.rollouts is not None
         return self._batch(sampled, sampled.rollouts, scores, seconds)
 
-    def score(self, rollouts: Rollouts) -> Scored:
-        """Rewards of a table, the punishment of length included."""
+    def score(
+        self, rollouts: Rollouts, *, should_stop: Callable[[], bool] = lambda: False
+    ) -> tuple[Scored, RewardReport]:
+        """Rewards of a table that serves as a baseline, the punishment of length included, and how they went.
+
+        Raises:
+            Interrupted: `should_stop` said so.
+            InputError: a reward returned what it must not. One that fails leaves prompts without a baseline.
+        """
         with StreamingScorer(self.rewards) as scorer:
             self._submit(scorer, rollouts.prompt_index, completions_of(rollouts))
-            return self._shaped(scorer.finish().scored, rollouts.completions.lengths)
+            found = finished(scorer, should_stop)
+        return self._shaped(found.scored, rollouts.completions.lengths), found.report
 
     def _submit(
         self,
@@ -286,6 +303,24 @@ def closing(stream: Iterator[Completion]) -> Iterator[Iterator[Completion]]:
         close = getattr(stream, "close", None)
         if close is not None:
             close()
+
+
+def finished(scorer: StreamingScorer, should_stop: Callable[[], bool]) -> StepScores:
+    """The scores of a round, or of what else is a part of a step.
+
+    Raises:
+        Interrupted: `should_stop` said so.
+        InputError: a reward returned what it must not.
+    """
+    try:
+        return scorer.finish(refuse=False, should_stop=should_stop)
+    except Stopped:
+        raise Interrupted from None
+
+
+def refuse_total_failure(scores: Sequence[StepScores]) -> None:
+    """Raises InputError if a reward could score no completion of the step so far; see `RewardReport`."""
+    RewardReport.joined([score.report for score in scores]).refuse_total_failure()
 
 
 # ---- Tables ------------------------------------------------------------------------------------------------

@@ -134,7 +134,8 @@ class RolloutConfig(Section):
     of the group."""
     drop_above: float | None = None
     """Prompts whose mean reward so far (before `rewards.overlong_tokens`) is at least this are not sampled
-    again: 0.9 is ScaleRL's no-positive-resampling."""
+    again: 0.9 is ScaleRL's no-positive-resampling. A run that has no prompt left ends there, as after its
+    last step; it can be resumed with other bounds."""
     drop_below: float | None = None
     """Prompts whose mean reward so far is at most this are not sampled again, even if the model has become
     able to solve them: 0 drops what never earned anything."""
@@ -454,6 +455,11 @@ def _check_sampling(config: Config) -> None:
             f"rollout.server_url is {rollout.server_url!r} and rollout.engine {rollout.engine!r}: the engine "
             '"vllm_server" needs an address, and no other reads it'
         )
+    if config.eval.temperature != 1 and config.eval.samples == 1:
+        raise ConfigError(
+            f"eval.temperature is {config.eval.temperature:g} and eval.samples 1, which is greedy: raise "
+            "eval.samples, or leave eval.temperature"
+        )
     if rollout.slots and rollout.engine not in ("torch", "transformers_cb"):
         raise ConfigError(
             f"rollout.slots is given, and rollout.engine is {rollout.engine!r}, which does not read it: "
@@ -492,6 +498,11 @@ def _check_selection(config: Config) -> None:
                 f"algo.pass_k is {algo.pass_k} and rollout.subset {rollout.subset}: too few completions are "
                 "left to choose k of; lower algo.pass_k, or raise rollout.subset"
             )
+    elif rollout.subset_statistics != "subset":
+        raise ConfigError(
+            f"rollout.subset_statistics is {rollout.subset_statistics!r} and rollout.subset 0, which takes "
+            "all completions: set rollout.subset, or leave rollout.subset_statistics"
+        )
     if (
         rollout.drop_above is not None
         and rollout.drop_below is not None
@@ -500,6 +511,11 @@ def _check_selection(config: Config) -> None:
         raise ConfigError(
             f"rollout.drop_above is {rollout.drop_above} and rollout.drop_below {rollout.drop_below}: every "
             "prompt would be dropped; exchange them"
+        )
+    if config.rewards.overlong != 1 and not config.rewards.overlong_tokens:
+        raise ConfigError(
+            f"rewards.overlong is {config.rewards.overlong:g} and rewards.overlong_tokens 0, which switches "
+            "the punishment off: set rewards.overlong_tokens, or leave rewards.overlong"
         )
     if config.rewards.overlong_tokens > rollout.max_new_tokens:
         raise ConfigError(
@@ -599,11 +615,22 @@ def read_toml(path: Path) -> dict[str, Any]:
     return values
 
 
-def config_from_dict(values: dict[str, Any]) -> Config:
-    """A configuration from nested plain values, as in the run directory's config.json."""
+def config_from_dict(values: dict[str, Any], *, trains: bool = True) -> Config:
+    """A configuration from nested plain values, as in the run directory's config.json.
+
+    Args:
+        values: by section and key.
+        trains: refuse also what contradicts itself in training alone.
+
+    Raises:
+        ConfigError: it has an unknown key, a value out of range, or a contradiction.
+    """
     _refuse_unknown(values, Config, "the configuration", "")
     config = _validated(Config, values)
-    config.check()
+    if trains:
+        config.check()
+    else:
+        _check_template(config.data)
     return config
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,11 @@ class EvalOptions:
     dtype: str | None = None
     out: Path | None = None
 
+    @property
+    def asking(self) -> str:
+        """The model whose run says what is asked: the first, unless that is a file of results."""
+        return self.against if self.against is not None and self.model.endswith(RESULTS) else self.model
+
 
 @dataclass(frozen=True)
 class Evaluated:
@@ -128,6 +133,17 @@ def run(options: EvalOptions, progress: Callable[[str, int, int], None]) -> Repo
     Raises:
         InputError: something cannot be used; the message says how to mend it.
     """
+    if all(side is None or side.endswith(RESULTS) for side in (options.model, options.against)):
+        ignored = [
+            f"--{field.name.replace('_', '-')}"
+            for field in fields(options)
+            if field.name not in ("model", "against", "out") and getattr(options, field.name) != field.default
+        ]
+        if ignored:
+            raise ConfigError(
+                f"{', '.join(ignored)}: files of results are read as they are, and nothing is evaluated; "
+                "leave that out, or name a model"
+            )
     # What can be read at once is read before what takes long.
     results = options.against is not None and options.against.endswith(RESULTS)
     against = _evaluated(str(options.against), options, progress) if results else None
@@ -144,8 +160,8 @@ def _evaluated(model: str, options: EvalOptions, progress: Callable[[str, int, i
     if model.endswith(RESULTS):
         return Evaluated(model, {}, Evaluation.read(Path(model)))
     run, checkpoint = _find(model)
-    # Both models are asked the same: what is not given comes from the run of the first.
-    asking, _ = (run, checkpoint) if model == options.model else _find(options.model)
+    # Both models are asked the same: what is not given comes from the run of one.
+    asking, _ = (run, checkpoint) if model == options.asking else _find(options.asking)
     config = _config(model, run, asking, options)
     policy = load_policy(config.model, seed=config.run.seed, checkpoint=checkpoint)
     problems = _problems(config, policy, options)
@@ -163,7 +179,8 @@ def _evaluated(model: str, options: EvalOptions, progress: Callable[[str, int, i
     )
     seed = config.run.seed if options.seed is None else options.seed
     name = str(checkpoint or model)
-    extract = config.answer_form() if options.extract is None else options.extract
+    # The run's own form, "auto" resolved for its own problems, also where other data is asked.
+    extract = options.extract or (asking or config).answer_form()
     evaluation = evaluate(
         policy,
         TorchSampler(policy.model, policy.stop_tokens, decode=partial(policy.text, special=True)),
@@ -208,11 +225,16 @@ def _find(model: str) -> tuple[Config | None, Path | None]:
         checkpoint = path / "final" if (path / "final").is_dir() else run.latest()
         if checkpoint is None:
             raise ModelError(f"the run in {model} has no checkpoint yet: wait for its first, or name a model")
-        return config_from_dict(read_json(path / "config.json")), checkpoint
+        return _of_run(path), checkpoint
     for folder in (path.resolve().parent, path.resolve().parent.parent):
         if _is_run(folder):
-            return config_from_dict(read_json(folder / "config.json")), path
+            return _of_run(folder), path
     return None, None
+
+
+def _of_run(folder: Path) -> Config:
+    """The configuration of a run. It may be of a version that refused less: nothing is trained here."""
+    return config_from_dict(read_json(folder / "config.json"), trains=False)
 
 
 def _is_run(folder: Path) -> bool:
@@ -228,10 +250,10 @@ def _config(model: str, run: Config | None, asking: Config | None, options: Eval
     """The model of one run, and the problems, lengths and verifier of the one that asks."""
     values = (asking or Config()).model_dump(mode="json")
     values["model"] = run.model.model_dump(mode="json") if run else {"path": model}
-    if asking is None and (options.model != "tiny" or options.data is not None):
+    if asking is None and (options.asking != "tiny" or options.data is not None):
         if options.data is None:
             raise ConfigError(
-                f"{options.model} is no run directory, so there are no held-out problems: name some with "
+                f"{options.asking} is no run directory, so there are no held-out problems: name some with "
                 "--data FILE"
             )
         values["rollout"]["max_new_tokens"] = MAX_NEW_TOKENS
@@ -253,7 +275,7 @@ def _config(model: str, run: Config | None, asking: Config | None, options: Eval
         values[section] |= {name: value for name, value in given.items() if value is not None}
     if options.data is not None:
         values["data"] |= {"eval": None, "solution_column": None}
-    return config_from_dict(values)
+    return config_from_dict(values, trains=False)
 
 
 def _problems(config: Config, policy: Policy, options: EvalOptions) -> list[Problem]:

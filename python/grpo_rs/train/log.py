@@ -93,7 +93,8 @@ METRICS = {
     "critic/return": "mean return of a token, which its value should have been",
     "critic/explained_variance": "1 - Var(return - value before the update) / Var(return), over tokens",
     "tokens/generated": "completion tokens sampled for the step: the sum of all other tokens/*",
-    "tokens/trained": "tokens of completions that counted in the update",
+    "tokens/trained": "tokens of completions that counted in the update; during algo.critic_warmup_steps "
+    "of those that would have, had the policy not rested",
     "tokens/truncated": "of completions cut off at max_new_tokens that algo.overlong_filter leaves out",
     "tokens/filtered": "of completions not in rollout.subset, or in groups that rollout.oversample or a "
     "refill sampled beyond prompts_per_step",

@@ -9,9 +9,10 @@ sampled ahead has drawn from weights that are gone.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -49,7 +50,7 @@ from grpo_rs.train.evaluate import evaluate
 from grpo_rs.train.ledger import count_tokens, ledger, padding
 from grpo_rs.train.log import Display, LineFile, Phases, memory_line
 from grpo_rs.train.metrics import completion_lines, mismatch, process_metrics, staleness, step_metrics
-from grpo_rs.train.prompts import PromptQueue
+from grpo_rs.train.prompts import NoPromptsLeft, PromptQueue
 from grpo_rs.train.results import Evaluation, compare
 from grpo_rs.train.samplers import make_sampler
 from grpo_rs.train.schedule import learning_rate
@@ -98,6 +99,20 @@ def train(
     """
     config.check()
     display = display or Display(config.run.name, config.run.steps)
+    # Threads and processes of rewards and of sampling end with the call, however it ends.
+    with ExitStack() as closing:
+        return _train(config, resume, should_stop, display, started, closing)
+
+
+def _train(
+    config: Config,
+    resume: bool,
+    should_stop: Callable[[], bool],
+    display: Display,
+    started: float | None,
+    closing: ExitStack,
+) -> TrainingResult:
+    """What `train` does; what must be closed is entered into `closing`."""
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)
@@ -138,14 +153,16 @@ def train(
         drop_below=config.rollout.drop_below,
     )
     sampler = make_sampler(config, policy)
-    pool = RewardPool(
-        setup.rewards,
-        setup.verifier,
-        deadline_s=config.rewards.deadline_s,
-        paths={name: name for name in config.rewards.custom},
+    pool = closing.enter_context(
+        RewardPool(
+            setup.rewards,
+            setup.verifier,
+            deadline_s=config.rewards.deadline_s,
+            paths={name: name for name, weight in config.rewards.custom.items() if weight},
+        )
     )
     collector = Collector(config, problems.train, queue, sampler, pool, policy.text)
-    background = BackgroundCollector(collector, policy.model.device)
+    background = closing.enter_context(BackgroundCollector(collector, policy.model.device))
     held_out = problems.held_out[: config.eval.max_prompts]
     metrics_file = LineFile(run.path / "metrics.jsonl", state.file_sizes.get("metrics.jsonl"))
     completions_file = LineFile(run.path / "completions.jsonl", state.file_sizes.get("completions.jsonl"))
@@ -210,7 +227,7 @@ def train(
     def keeping() -> Iterator[None]:
         try:
             yield
-        except Interrupted:
+        except (Interrupted, NoPromptsLeft):
             raise
         except Exception as error:
             # A reward of the user's own failed, most likely: keep what was sampled, so that it can be mended.
@@ -233,7 +250,10 @@ def train(
             stream = sampler.stream(prompts, greedy_seeds(len(prompts)), config.rollout.params(0.0))
             greedy = gather(prompts, batch.rollouts.prompt_index, stream)
         with phases.measure("score"):
-            return len(greedy.completions.flat), collector.score(greedy).total
+            scored, report = collector.score(greedy, should_stop=should_stop)
+        for sentence in report.sentences():
+            display.note(f"step {state.step + 1}, greedy completions: {sentence}")
+        return len(greedy.completions.flat), scored.total
 
     # ---- Before the first step: warm-up, the frozen reference, the accuracy to beat --------------------
     if saved is None:
@@ -283,7 +303,7 @@ def train(
         set_random_states(saved["random"])
     before = Evaluation.read(run.evaluations / "step-000000.jsonl")
     if state.step == 0 and not (run.path / "audit.json").exists():
-        # After the checkpoint: what a failed check names is mended, and the run continued.
+        # After the checkpoint: a run that a failed check stops need not do its warm-up again.
         with phases.measure("audit"):
             sampler.sync(policy.model, state.step)
             dtype = None if config.rollout.dtype == "auto" else getattr(torch, config.rollout.dtype)
@@ -298,14 +318,15 @@ def train(
             )
         for line in audited.lines():
             display.note(line)
-        audited.raise_failed()
+        audited.raise_failed(run.path)
         if sampler.fallback is not None:
             display.note(f"note: sampling with the cache of transformers ({sampler.fallback})")
         write_json(run.path / "audit.json", audited.values())
     display.note(f"held-out accuracy before GRPO: {before.average} of {before.count} problems")
 
     # ---- GRPO ----------------------------------------------------------------------------------------
-    with display.running(state.step), pool, background:
+    began_at = state.step
+    with display.running(state.step):
         while state.step < config.run.steps:
             phases.step = {}
 
@@ -320,18 +341,28 @@ def train(
                             sampler.sync(policy.model, state.step)
                         batch = collector.collect(pending, measure=phases.measure, should_stop=should_stop)
             except Interrupted:
-                save()
+                # Rounds that are whole may be of weights that are gone.
+                begun = collector.sampled
+                save(begun if begun is not None and begun.rollouts is not None else None)
                 return TrainingResult(run.path, None)
+            except NoPromptsLeft as error:
+                display.note(f"the run ends after step {state.step}: {error}")
+                save()
+                break
             if should_stop():
                 save(batch.sampled)
                 return TrainingResult(run.path, None)
             rewarding = RewardReport.joined(batch.reports)
             for sentence in rewarding.sentences():
                 display.note(f"step {state.step + 1}: {sentence}")
-            with keeping():
-                with phases.measure("score"):
-                    steps = score_steps(batch)
-                greedy_tokens, greedy_rewards = greedy_baseline(batch)
+            try:
+                with keeping():
+                    with phases.measure("score"):
+                        steps = score_steps(batch)
+                    greedy_tokens, greedy_rewards = greedy_baseline(batch)
+            except Interrupted:
+                save(batch.sampled)
+                return TrainingResult(run.path, None)
             queue.learn(batch.rollouts.prompt_index[batch.rollouts.group_ids], batch.plain)
             skipped = batch.sampled.position - state.position - len(batch.rollouts.prompts)
             state.position = batch.sampled.position
@@ -416,8 +447,6 @@ def train(
             if peak is not None and trained["train/tokens"]:
                 state.memory = (state.memory or {}) | {"first_update": peak.read()}
                 display.note(memory_line(state.memory))
-            if config.algo.reference_every and state.step % config.algo.reference_every == 0:
-                freeze_reference()
 
             # 6. Tell.
             tokens = count_tokens(fates, rollouts.completions.lengths)
@@ -459,6 +488,8 @@ def train(
             display.step(metrics, phases.shares())
 
             # 7. Keep.
+            if config.algo.reference_every and state.step % config.algo.reference_every == 0:
+                freeze_reference()
             stopping = should_stop() or 0 < config.run.stop_after <= state.step
             if last or stopping or (config.checkpoint.every and state.step % config.checkpoint.every == 0):
                 save()
@@ -468,6 +499,9 @@ def train(
     # ---- The end: what it was worth, and the model ------------------------------------------------------
     after = evaluate_held_out()
     comparison = compare(before, after).summary() if after.count else None
+    if state.step > began_at:
+        # Of a run that had ended for lack of prompts, and was continued with other bounds.
+        shutil.rmtree(run.path / "final", ignore_errors=True)
     if not (run.path / "final").exists():
         with phases.measure("checkpoint"), atomic_folder(run.path / "final") as folder:
             policy.save(folder)

@@ -13,6 +13,10 @@ from grpo_rs.errors import DataError
 from grpo_rs.train.data import PromptOrder
 
 
+class NoPromptsLeft(DataError):
+    """The bounds of the pass rates leave out every training prompt."""
+
+
 class Drawn(NamedTuple):
     """Some prompts, in order.
 
@@ -55,7 +59,7 @@ class PromptQueue:
         """The next prompts from a position on, across epochs if need be.
 
         Raises:
-            DataError: a whole epoch has no prompt within the bounds.
+            NoPromptsLeft: a whole epoch has no prompt within the bounds.
         """
         places, prompts = np.zeros(0, np.int64), np.zeros(0, np.int64)
         skipped, dropped = 0, self.dropped()
@@ -68,9 +72,9 @@ class PromptQueue:
             position += more
             skipped = 0 if kept.any() else skipped + more
             if skipped >= self.order.size:
-                raise DataError(
-                    f"all {self.order.size} training prompts are dropped by their pass rates: raise "
-                    "rollout.drop_above, lower rollout.drop_below, or end the run here"
+                raise NoPromptsLeft(
+                    f"all {self.order.size} training prompts are dropped by their pass rates: to train on, "
+                    "raise rollout.drop_above, or lower rollout.drop_below, and --resume"
                 )
         return Drawn(places, prompts, position)
 

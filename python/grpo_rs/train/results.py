@@ -307,7 +307,8 @@ class Evaluation:
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(f"cannot read results from {path}: {error}") from None
         results = []
-        for number, line in enumerate(text.splitlines(), start=1):
+        # Not `splitlines`: it splits at characters that stand as they are inside JSON strings.
+        for number, line in enumerate(text.removesuffix("\n").split("\n") if text else [], start=1):
             try:
                 results.append(ProblemResult.from_values(json.loads(line)))
             except (ValueError, KeyError, TypeError) as error:

@@ -13,7 +13,7 @@ import numpy as np
 from grpo_rs.advantages import Advantages, GroupState, max_variance_subset
 from grpo_rs.arrays import BoolArray, FloatArray, IntArray
 from grpo_rs.batch import Rollouts
-from grpo_rs.train.collect import Batch
+from grpo_rs.train.collect import OVERLONG, Batch
 from grpo_rs.train.config import Config
 from grpo_rs.train.ledger import Fate, FateArray
 
@@ -76,13 +76,18 @@ def select(config: Config, batch: Batch, step: int) -> Selection:
     fates[np.isnan(batch.plain)] = Fate.UNSCORED
     fates[stale] = Fate.STALE
     assert rollouts.rewards is not None
+    rewards, components = rollouts.rewards, rollouts.components
+    if batch.states is not None:
+        # A group that is dead by the plain rewards must not learn from the punishment of length.
+        dead = ~live[ids]
+        rewards = np.where(dead, batch.plain, rewards)
+        if OVERLONG in components:
+            components = components | {OVERLONG: np.where(dead, 0.0, components[OVERLONG])}
     return Selection(
         replace(
             rollouts,
-            rewards=np.where(statistics, rollouts.rewards, np.nan),
-            components={
-                name: np.where(statistics, part, np.nan) for name, part in rollouts.components.items()
-            },
+            rewards=np.where(statistics, rewards, np.nan),
+            components={name: np.where(statistics, part, np.nan) for name, part in components.items()},
         ),
         rows,
         fates,
@@ -117,6 +122,10 @@ def settle(selection: Selection, advantages: Advantages) -> FateArray:
     fates[undecided & dead] = Fate.DEAD
     # A prompt without a baseline has no reward either.
     fates[undecided & np.isnan(selection.rewards) & selection.rows] = Fate.UNSCORED
-    # Distilling needs no rewards.
-    fates[(fates == Fate.UNSCORED) & advantages.trainable] = Fate.TRAINED
+    # Distilling needs no rewards, and whitening may move a group that is kept without a signal.
+    lengths = selection.rollouts.completions.lengths
+    rows = np.repeat(np.arange(len(fates)), lengths)
+    moved = np.bincount(rows, advantages.per_token(lengths) != 0, minlength=len(fates)) > 0
+    moved &= advantages.trainable & selection.rows
+    fates[moved & np.isin(fates, (Fate.DEAD, Fate.UNSCORED))] = Fate.TRAINED
     return fates

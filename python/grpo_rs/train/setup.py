@@ -16,7 +16,7 @@ import transformers
 from transformers import PreTrainedModel
 
 import grpo_rs
-from grpo_rs.errors import CheckpointError, ModelError
+from grpo_rs.errors import CheckpointError, ConfigError, ModelError
 from grpo_rs.learner.layout import Layout
 from grpo_rs.learner.learner import Learner
 from grpo_rs.learner.memory import (
@@ -181,14 +181,28 @@ def _fit_into_memory(config: Config, learner: Learner, problems: Problems) -> Me
 
 
 def build_rewards(config: Config) -> tuple[WeightedSum, MathReward]:
-    """The weighted sum of the rewards with a weight, and the verifier."""
+    """The weighted sum of the rewards with a weight, and the verifier.
+
+    Raises:
+        InputError: one cannot be imported.
+        ConfigError: one compares the completions of a step, which are sampled in several rounds.
+    """
     verifier = MathReward(config.answer_form(), policy=MathPolicy.named(config.rewards.policy))
     shipped: dict[str, tuple[Reward, float]] = {
         "math": (verifier, config.rewards.math),
         "format": (FormatReward(config.rewards.format_style), config.rewards.format),
     }
     chosen = {name: pair for name, pair in shipped.items() if pair[1]}
-    chosen |= {path: (load_reward(path), weight) for path, weight in config.rewards.custom.items()}
+    chosen |= {path: (load_reward(path), weight) for path, weight in config.rewards.custom.items() if weight}
+    if config.rollout.max_refills:
+        for name, (reward, _) in chosen.items():
+            if getattr(reward, "whole_batch", False):
+                raise ConfigError(
+                    f"reward {name!r} is of the whole batch (`whole_batch`), and rollout.max_refills is "
+                    f"{config.rollout.max_refills}: it would see each round of refills by itself. Set "
+                    "rollout.max_refills to 0 (rollout.oversample samples more in one round), or take the "
+                    "attribute from the function"
+                )
     return (
         WeightedSum(
             {name: reward for name, (reward, _) in chosen.items()},
