@@ -22,11 +22,12 @@ import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
 
 from grpo_rs.errors import InputError, ModelError
-from grpo_rs.learner.attention import SUFFIX as SHARED_PREFIX_SUFFIX
 from grpo_rs.rollout.canary import LogprobArray, forward_logprobs
 from grpo_rs.rollout.sampler import Completion, Finish, SamplingParams, SeedArray
-from grpo_rs.rollout.slots import SUFFIX as SLOTS_SUFFIX
+from grpo_rs.rollout.slots import SUFFIX
 
+# What names of our own attention functions end with: the built-in engine's, and the learner's.
+OWN_SUFFIXES = (SUFFIX, "_shared_prefix")
 # Completions decoded at once, unless told otherwise.
 SLOTS = 256
 # Tokens of a page of the cache.
@@ -163,8 +164,9 @@ class ContinuousBatchingSampler:
     def _plain_attention(self) -> Iterator[None]:
         """Without the attention functions of ours, whose names continuous batching refuses."""
         former = plain = self.model.config._attn_implementation
-        while plain.endswith((SLOTS_SUFFIX, SHARED_PREFIX_SUFFIX)):
-            plain = plain.removesuffix(SLOTS_SUFFIX).removesuffix(SHARED_PREFIX_SUFFIX)
+        while plain.endswith(OWN_SUFFIXES):
+            for suffix in OWN_SUFFIXES:
+                plain = plain.removesuffix(suffix)
         self.model.set_attn_implementation(plain)
         try:
             yield
