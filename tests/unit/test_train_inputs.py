@@ -278,6 +278,9 @@ def reward_module(tmp_path, monkeypatch):
         "    return [float(i % 2) for i in range(len(completions))]\n"
         "def short(completions):\n"
         "    return [1.0]\n"
+        "def parity(completions):\n"
+        "    return [float(sum(map(ord, text)) % 2) for text in completions.texts]\n"
+        "parity.in_process = True\n"
         # They look at the batch, or count their calls.
         "for f in (partly, breaks_once, breaks_at_first, second_of_four_unknown, varied, short):\n"
         "    f.whole_batch = f.in_process = True\n"
@@ -670,10 +673,12 @@ def test_every_recipe_is_checked_and_trains_in_small(
     """As a user would: the file, with model, data and sizes put in its place by options."""
     monkeypatch.chdir(tmp_path)
     values = read_toml(path)
+    # A reward of the whole batch does not go with refills.
+    reward = "my_rewards:parity" if "max_refills" in values.get("rollout", {}) else "my_rewards:varied"
     words = [
         str(path), "--model.path", str(small), "--data.train", str(small / "problems.jsonl"),
         "--data.held-out", "4", "--rollout.prompts-per-step", "4", "--rollout.group-size", "4",
-        "--rollout.max-new-tokens", "6", "--rewards.custom", "my_rewards:varied", "1.0",
+        "--rollout.max-new-tokens", "6", "--rewards.custom", reward, "1.0",
         "--algo.minibatches", str(min(2, values["algo"].get("minibatches", 1))), "--optim.warmup-steps", "0",
         "--run.steps", "2", "--run.threads", "1", "--run.out", str(tmp_path / "run"),
     ]  # fmt: skip
