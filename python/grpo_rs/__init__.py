@@ -21,7 +21,8 @@ One layer imports only what is above it:
   `packing`: micro-batches. `batch`: `Rollouts`, the table that a training step is made of.
 - `math`: is this answer right? `code`: does this program pass?
 - `rewards`: reward functions and their sum. `adapters`: the same for TRL and verl.
-- `algo`: the objective, a function per equation. `learner`: a step of it. `rollout`: sampling.
+- `algo`: the objective, a function per equation. `planned_attention`: ours before a model's own.
+- `learner`: a step of the objective. `rollout`: sampling.
 - `train`: the loop, top to bottom in `train/loop.py`. `cli`: the command `grpo-rs`.
 """
 

@@ -32,16 +32,13 @@ import torch
 from torch import Tensor
 from torch.nn.attention import flex_attention as flex
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers import PreTrainedModel
 
 from grpo_rs.learner.lora import causal_lm
+from grpo_rs.planned_attention import SHARED_PREFIX, registered, unsupported, why_not_planned
 
-SUFFIX = "_shared_prefix"
 PLAN = "shared_prefix_plan"
 Tensors = tuple[Tensor, ...]
-# What an attention function may be asked to do beside a scaled softmax, and we do not.
-UNSUPPORTED = ("softcap", "s_aux", "position_bias", "cache")
 
 
 @dataclass(frozen=True)
@@ -126,21 +123,7 @@ class AttentionPlan:
 
 def why_not_shared_prefix(model: PreTrainedModel) -> str | None:
     """Why a model cannot take plans, in words for the user; None if nothing is known against it."""
-    model = causal_lm(model)
-    config = model.config.get_text_config()
-    kinds = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
-    if config.is_encoder_decoder:
-        return "it has an encoder"
-    if kinds or model._is_stateful:
-        return (
-            f"it has layers that are not plain attention ({', '.join(sorted(kinds)) or 'a recurrent state'})"
-        )
-    if not model._can_set_attn_implementation():
-        return "its code does not use transformers' attention interface"
-    former = model.config._attn_implementation
-    if former not in ALL_ATTENTION_FUNCTIONS:
-        return f"its attention implementation is {former!r}, the model's own code: 'sdpa' would do"
-    return None
+    return why_not_planned(causal_lm(model))
 
 
 def use_shared_prefix(model: PreTrainedModel) -> None:
@@ -153,38 +136,12 @@ def use_shared_prefix(model: PreTrainedModel) -> None:
     if model.device.type == "cpu":
         flash_works()  # found out here: in a checkpointed layer what its trial saves would be counted
     former = model.config._attn_implementation
-    if former.endswith(SUFFIX):
+    if former.endswith(SHARED_PREFIX):
         return
     reason = why_not_shared_prefix(model)
     if reason is not None:
         raise NotImplementedError(reason)
-    model.set_attn_implementation(_registered(former))
-
-
-@cache
-def _registered(former: str) -> str:
-    """Registers our function before an implementation, and returns its name."""
-    fallback = ALL_ATTENTION_FUNCTIONS[former]
-
-    def attention(
-        module: torch.nn.Module,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attention_mask: Tensor | None,
-        **kwargs: Any,
-    ) -> tuple[Tensor, Tensor | None]:
-        plan = kwargs.pop(PLAN, None)
-        if plan is None:
-            return fallback(module, query, key, value, attention_mask, **kwargs)  # type: ignore[no-any-return]
-        return shared_prefix_attention(module, query, key, value, plan, **kwargs), None
-
-    name = former + SUFFIX
-    AttentionInterface.register(name, attention)
-    masks = AttentionMaskInterface()
-    if former in masks:
-        AttentionMaskInterface.register(name, masks[former])
-    return name
+    model.set_attn_implementation(registered(former, SHARED_PREFIX, PLAN, shared_prefix_attention))
 
 
 def forward_arguments(plan: AttentionPlan, device: torch.device) -> dict[str, Any]:
@@ -219,7 +176,7 @@ def shared_prefix_attention(
         dropout: must be 0: the update compares log-probabilities, which dropout would make noise.
         sliding_window: a token sees this many tokens, itself included; None for all.
         is_causal: must not be False.
-        other: what the interface hands to every implementation; those in `UNSUPPORTED` are refused.
+        other: what the interface hands to every implementation; see `unsupported`.
 
     Returns:
         (1, L, H, K).
@@ -227,13 +184,9 @@ def shared_prefix_attention(
     Raises:
         NotImplementedError: the model asks for something beside a scaled, causal softmax.
     """
-    asked = [name for name in UNSUPPORTED if other.get(name) is not None]
+    asked = unsupported(module, sliding_window=sliding_window, is_causal=is_causal, other=other)
     if dropout:
         asked.append("dropout")
-    if is_causal is False or not getattr(module, "is_causal", True):
-        asked.append("attention that is not causal")
-    if sliding_window is None and _kind(module) == "sliding_attention":
-        asked.append("a sliding window that only a mask tells of")
     if asked:
         raise NotImplementedError(f"shared-prefix attention does not do {', '.join(asked)}")
     scale = query_1HLK.shape[-1] ** -0.5 if scaling is None else scaling
@@ -245,13 +198,6 @@ def shared_prefix_attention(
         case _:
             route = masked_attention
     return route(query_1HLK, key_1JLK, value_1JLK, plan, scale, sliding_window)
-
-
-def _kind(module: torch.nn.Module) -> str | None:
-    """What the configuration calls a layer's attention, if it says."""
-    kinds = getattr(getattr(module, "config", None), "layer_types", None)
-    index = getattr(module, "layer_idx", None)
-    return kinds[index] if kinds and isinstance(index, int) and index < len(kinds) else None
 
 
 # ---- CPU: piece by piece -----------------------------------------------------------------------------------

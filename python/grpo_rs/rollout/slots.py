@@ -19,22 +19,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
-from transformers import AttentionInterface, AttentionMaskInterface, Cache, PreTrainedModel
-from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+from transformers import Cache, PreTrainedModel
 
 from grpo_rs.arrays import BoolArray, IntArray
+from grpo_rs.planned_attention import SLOTS, registered, unsupported, why_not_planned
 
-SUFFIX = "_slots"
 PLAN = "slot_plan"
-# What an attention function may be asked to do beside a scaled softmax, and we do not.
-UNSUPPORTED = ("softcap", "s_aux", "position_bias", "cache")
 
 PREFILL_TOKENS = 2048
 """Tokens of prompts in one forward pass, unless one alone has more: bounds what the pass allocates."""
@@ -564,21 +560,6 @@ def _power_of_two(number: int) -> int:
 # ---- Switching a model -------------------------------------------------------------------------------------
 
 
-def why_no_slots(model: PreTrainedModel) -> str | None:
-    """Why a model cannot be decoded so, in words for the user; None if nothing is known against it."""
-    config = model.config.get_text_config()
-    kinds = set(getattr(config, "layer_types", None) or ()) - {"full_attention", "sliding_attention"}
-    if kinds or model._is_stateful:
-        return (
-            f"it has layers that are not plain attention ({', '.join(sorted(kinds)) or 'a recurrent state'})"
-        )
-    if not model._can_set_attn_implementation():
-        return "its code does not use transformers' attention interface"
-    if model.config._attn_implementation not in ALL_ATTENTION_FUNCTIONS:
-        return f"its attention implementation is {model.config._attn_implementation!r}, the model's own code"
-    return None
-
-
 def use_slots(model: PreTrainedModel) -> tuple[str | None, int]:
     """Lets a model be decoded by `SlotDecoder`, if that gives the model's own log-probabilities.
 
@@ -588,7 +569,7 @@ def use_slots(model: PreTrainedModel) -> tuple[str | None, int]:
         Why not, in words for the user; then the model is as it was. None if it can be. And the bytes that
         its cache has for a token, 0 if it cannot be.
     """
-    reason = why_no_slots(model)
+    reason = why_not_planned(model)
     if reason is not None:
         return reason, 0
     former = model.config._attn_implementation
@@ -634,34 +615,8 @@ def _gap(model: PreTrainedModel) -> tuple[float, int]:
 def _switch(model: PreTrainedModel) -> None:
     """Each time anew: whoever set another implementation meanwhile would have plans ignored."""
     former = model.config._attn_implementation
-    if SUFFIX not in former:
-        model.set_attn_implementation(_registered(former))
-
-
-@cache
-def _registered(former: str) -> str:
-    """Registers our function before an implementation, and returns its name."""
-    fallback = ALL_ATTENTION_FUNCTIONS[former]
-
-    def attention(
-        module: torch.nn.Module,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        attention_mask: Tensor | None,
-        **kwargs: Any,
-    ) -> tuple[Tensor, Tensor | None]:
-        plan = kwargs.pop(PLAN, None)
-        if plan is None:
-            return fallback(module, query, key, value, attention_mask, **kwargs)  # type: ignore[no-any-return]
-        return _planned(module, query, key, value, plan, **kwargs), None
-
-    name = former + SUFFIX
-    AttentionInterface.register(name, attention)
-    masks = AttentionMaskInterface()
-    if former in masks:
-        AttentionMaskInterface.register(name, masks[former])
-    return name
+    if SLOTS not in former:
+        model.set_attn_implementation(registered(former, SLOTS, PLAN, _planned))
 
 
 def _planned(
@@ -676,20 +631,9 @@ def _planned(
     is_causal: bool | None = None,
     **other: Any,
 ) -> Tensor:
-    asked = [name for name in UNSUPPORTED if other.get(name) is not None]
-    if is_causal is False or not getattr(module, "is_causal", True):
-        asked.append("attention that is not causal")
-    if sliding_window is None and _kind(module) == "sliding_attention":
-        asked.append("a sliding window that only a mask tells of")
+    asked = unsupported(module, sliding_window=sliding_window, is_causal=is_causal, other=other)
     if asked:
         raise NotImplementedError(f"attention with {', '.join(asked)}")
     return plan.attend(
         query, key, value, query.shape[-1] ** -0.5 if scaling is None else scaling, sliding_window
     )
-
-
-def _kind(module: torch.nn.Module) -> str | None:
-    """What the configuration calls a layer's attention, if it says."""
-    kinds = getattr(getattr(module, "config", None), "layer_types", None)
-    index = getattr(module, "layer_idx", None)
-    return kinds[index] if kinds and isinstance(index, int) and index < len(kinds) else None

@@ -22,12 +22,10 @@ import torch
 from transformers import ContinuousBatchingConfig, GenerationConfig, PreTrainedModel
 
 from grpo_rs.errors import InputError, ModelError
+from grpo_rs.planned_attention import plain_name
 from grpo_rs.rollout.canary import LogprobArray, forward_logprobs
 from grpo_rs.rollout.sampler import Completion, Finish, SamplingParams, SeedArray
-from grpo_rs.rollout.slots import SUFFIX
 
-# What names of our own attention functions end with: the built-in engine's, and the learner's.
-OWN_SUFFIXES = (SUFFIX, "_shared_prefix")
 # Completions decoded at once, unless told otherwise.
 SLOTS = 256
 # Tokens of a page of the cache.
@@ -163,11 +161,8 @@ class ContinuousBatchingSampler:
     @contextmanager
     def _plain_attention(self) -> Iterator[None]:
         """Without the attention functions of ours, whose names continuous batching refuses."""
-        former = plain = self.model.config._attn_implementation
-        while plain.endswith(OWN_SUFFIXES):
-            for suffix in OWN_SUFFIXES:
-                plain = plain.removesuffix(suffix)
-        self.model.set_attn_implementation(plain)
+        former = self.model.config._attn_implementation
+        self.model.set_attn_implementation(plain_name(former))
         try:
             yield
         finally:
