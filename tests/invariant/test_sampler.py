@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import torch
 from grpo_rs.errors import InputError, ModelError
+from grpo_rs.rollout import packed, torch_sampler
 from grpo_rs.rollout import slots as slots_module
-from grpo_rs.rollout import torch_sampler
 from grpo_rs.rollout.sampler import Finish, SamplingParams, completion_seeds, greedy_seeds
 from grpo_rs.rollout.torch_sampler import TorchSampler
 from transformers import AutoModelForCausalLM
@@ -98,8 +98,15 @@ def generated(model, prompts, stops):
 
 
 @pytest.mark.parametrize("name", [*FAMILIES, *FALLBACKS])
-def test_greedy_is_what_generate_gives(name):
-    """Ragged prompts, fewer slots than prompts, stop tokens that some rows meet; log-probabilities too."""
+@pytest.mark.parametrize("packs", [False, True])
+def test_greedy_is_what_generate_gives(name, packs, monkeypatch):
+    """Ragged prompts, fewer slots than prompts, stop tokens that some rows meet; log-probabilities too.
+
+    With linear layers as they are, and rearranged, as those of large models are.
+    """
+    if packs:
+        monkeypatch.setattr(packed, "SMALLEST", 1)
+        monkeypatch.setattr(torch_sampler, "WORTHWHILE_STEPS", 1)
     model = build(name)
     free = generated(copy.deepcopy(model), PROMPTS, [])
     stops = sorted({free[0][4], free[1][9], free[3][2]})

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ from transformers import PreTrainedModel
 from grpo_rs.arrays import IntArray
 from grpo_rs.errors import InputError, ModelError
 from grpo_rs.rollout.draw import draw, logprob
+from grpo_rs.rollout.packed import WORTHWHILE_STEPS, PackedLinears
 from grpo_rs.rollout.padded import PaddedDecoder
 from grpo_rs.rollout.sampler import Completion, Finish, SamplingParams, SeedArray, uniforms
 from grpo_rs.rollout.slots import SlotDecoder, compacted, use_slots
@@ -180,9 +182,10 @@ class TorchSampler:
         with evaluation:
             decoder = self._decoder(min(len(prompts), slots), longest, slots, new_tokens)
         run = _Run(decoder, prompts, seeds, params, limits, slots, self._stops, stop, self.version)
+        packed = PackedLinears(self.model) if new_tokens >= WORTHWHILE_STEPS else nullcontext()
         while run.busy:
             # Whoever takes a completion may train the model before the next one is asked for.
-            with evaluation:
+            with evaluation, packed:
                 ended = run.advance()
             yield from ended
 
