@@ -21,32 +21,18 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import subprocess
 import sys
 import time
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from parts import GIB, QWEN3_06B, environment, finish, parser_for, parts_of, run_parts
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "python"))
 
-# Qwen3-0.6B, from its published configuration.
-QWEN3_06B = {
-    "vocab_size": 151_936,
-    "hidden_size": 1024,
-    "intermediate_size": 3072,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "max_position_embeddings": 40_960,
-    "tie_word_embeddings": True,
-}
-GIB = 2**30
 DEVICE = "cuda"
 
 
@@ -234,60 +220,21 @@ def _timed(update: Callable[[], Any], network: Any, rollouts: Any, *, repeats: i
     }
 
 
-PARTS = {
-    name.removeprefix("part_"): function for name, function in globals().items() if name.startswith("part_")
-}
-
-
-def environment() -> dict[str, Any]:
-    import grpo_rs
-    import transformers
-
-    return {
-        "gpu": torch.cuda.get_device_name(),
-        "gpu_memory_gib": torch.cuda.get_device_properties(0).total_memory / GIB,
-        "torch": torch.__version__,
-        "cuda": torch.version.cuda,
-        "transformers": transformers.__version__,
-        "grpo_rs": grpo_rs.__version__,
-        "python": sys.version.split()[0],
-    }
+PARTS = parts_of(globals())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser = parser_for(__doc__, PARTS, limit_s=150, repeats=5)
     parser.add_argument("--tokens", type=int, default=16_384, help="token budget of a micro-batch")
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--limit-s", type=float, default=150, help="wall seconds of a part")
-    parser.add_argument("--out", type=Path, help="folder for the result")
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if not torch.cuda.is_available():
         parser.error("no CUDA device: this measures a GPU (benches/python/update_step.py measures a CPU)")
     if args.inside:
         print(json.dumps(PARTS[args.parts[0]](args)))
         return
-    result: dict[str, Any] = {"environment": environment(), "tokens": args.tokens}
-    for part in args.parts:
-        print(f"{part} ...", flush=True)
-        again = [sys.executable, __file__, "--inside", "--parts", part]
-        again += ["--tokens", str(args.tokens), "--repeats", str(args.repeats)]
-        try:
-            done = subprocess.run(again, capture_output=True, text=True, timeout=args.limit_s, check=True)
-            result[part] = json.loads(done.stdout.splitlines()[-1])
-        except subprocess.CalledProcessError as error:
-            result[part] = {"failed": error.stderr.strip().splitlines()[-8:]}
-        except (subprocess.TimeoutExpired, json.JSONDecodeError, IndexError):
-            result[part] = {"failed": traceback.format_exc().splitlines()[-1:]}
-        print(json.dumps(result[part], indent=2), flush=True)
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        path = args.out / f"{time.strftime('%Y-%m-%d')}-gpu_learner.json"
-        path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result))
+    result: dict[str, Any] = {"environment": environment(DEVICE), "tokens": args.tokens}
+    result |= run_parts(args, ["--tokens", str(args.tokens)])
+    finish("gpu_learner", result, args.out)
 
 
 if __name__ == "__main__":

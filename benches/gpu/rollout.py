@@ -23,29 +23,14 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
-import subprocess
-import sys
 import time
-import traceback
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from parts import GIB, QWEN3_06B, environment, finish, parser_for, parts_of, run_parts
 
-# Qwen3-0.6B, from its published configuration.
-QWEN3_06B = {
-    "vocab_size": 151_936,
-    "hidden_size": 1024,
-    "intermediate_size": 3072,
-    "num_hidden_layers": 28,
-    "num_attention_heads": 16,
-    "num_key_value_heads": 8,
-    "head_dim": 128,
-    "max_position_embeddings": 40_960,
-    "tie_word_embeddings": True,
-}
 TINY = {
     "vocab_size": 512,
     "hidden_size": 64,
@@ -57,7 +42,6 @@ TINY = {
     "max_position_embeddings": 1024,
     "tie_word_embeddings": True,
 }
-GIB = 2**30
 NO_STOP = 0  # an id that the prompts leave out; its output is suppressed, so that all lengths are the same
 
 
@@ -256,35 +240,11 @@ def _without_stop(_: Any, __: Any, logits: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-PARTS = {
-    name.removeprefix("part_"): function for name, function in globals().items() if name.startswith("part_")
-}
-
-
-def environment(args: argparse.Namespace) -> dict[str, Any]:
-    import grpo_rs
-    import transformers
-
-    found: dict[str, Any] = {
-        "device": torch.cuda.get_device_name() if args.device == "cuda" else "cpu",
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "grpo_rs": grpo_rs.__version__,
-        "python": sys.version.split()[0],
-    }
-    if args.device == "cuda":
-        found |= {
-            "cuda": torch.version.cuda,
-            "gpu_memory_gib": torch.cuda.get_device_properties(0).total_memory / GIB,
-        }
-    return found
+PARTS = parts_of(globals())
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
+    parser = parser_for(__doc__, PARTS, limit_s=200, repeats=2)
     parser.add_argument("--device", choices=["cuda", "cpu"], default="cuda")
     parser.add_argument("--tiny", action="store_true", help="a tiny model and few, short completions")
     parser.add_argument("--dtype", choices=["bfloat16", "float32"], default="bfloat16")
@@ -293,10 +253,6 @@ def main() -> None:
     parser.add_argument("--prompt", type=int, default=256, help="tokens of the longest prompt")
     parser.add_argument("--tokens", type=int, default=512, help="new tokens of a completion, at most")
     parser.add_argument("--batch", type=int, default=64, help="completions that `generate` makes at once")
-    parser.add_argument("--repeats", type=int, default=2)
-    parser.add_argument("--limit-s", type=float, default=200, help="wall seconds of a part")
-    parser.add_argument("--out", type=Path, help="folder for the result")
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.device == "cuda" and not torch.cuda.is_available():
         parser.error("no CUDA device: --device cpu --tiny tries the plumbing")
@@ -307,30 +263,14 @@ def main() -> None:
         print(json.dumps(PARTS[args.parts[0]](args)))
         return
     shape = {name: getattr(args, name) for name in ("prompts", "group", "prompt", "tokens", "batch", "dtype")}
-    result: dict[str, Any] = {"environment": environment(args), **shape}
-    for part in args.parts:
-        print(f"{part} ...", flush=True)
-        passed = [
-            argument for argument in sys.argv[1:] if argument not in args.parts and argument != "--parts"
-        ]
-        again = [sys.executable, __file__, "--inside", *passed, "--parts", part]
-        try:
-            done = subprocess.run(again, capture_output=True, text=True, timeout=args.limit_s, check=True)
-            result[part] = json.loads(done.stdout.splitlines()[-1])
-        except subprocess.CalledProcessError as error:
-            result[part] = {"failed": error.stderr.strip().splitlines()[-8:]}
-        except (subprocess.TimeoutExpired, json.JSONDecodeError, IndexError):
-            result[part] = {"failed": traceback.format_exc().splitlines()[-1:]}
-        print(json.dumps(result[part], indent=2), flush=True)
+    result: dict[str, Any] = {"environment": environment(args.device), **shape}
+    passed = [f"--{name}={value}" for name, value in (shape | {"device": args.device}).items()]
+    result |= run_parts(args, [*passed, "--tiny"] if args.tiny else passed)
     rates = {part: result.get(part, {}).get("tokens_per_s") for part in ("ours", "generate", "continuous")}
     if all(rates.values()):
         result["ours_over_generate"] = rates["ours"] / rates["generate"]
         result["ours_over_continuous"] = rates["ours"] / rates["continuous"]
-    if args.out:
-        args.out.mkdir(parents=True, exist_ok=True)
-        path = args.out / f"{time.strftime('%Y-%m-%d')}-gpu_rollout.json"
-        path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(json.dumps(result))
+    finish("gpu_rollout", result, args.out)
 
 
 if __name__ == "__main__":
