@@ -73,6 +73,39 @@ def test_small_layers_and_other_types_are_left_alone(model: LlamaForCausalLM) ->
         assert "forward" in vars(model.model.layers[1].mlp.down_proj)
 
 
+def test_other_tensors_and_inputs_are_left_alone(model: LlamaForCausalLM) -> None:
+    with torch.inference_mode():
+        model.lm_head = nn.Linear(256, 512)
+    with torch.no_grad(), PackedLinears(model):
+        assert "forward" not in vars(model.lm_head)
+        layer = model.model.layers[0].mlp.up_proj
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            rows = torch.randn(3, 256).bfloat16()
+            expected = nn.functional.linear(rows, layer.weight)
+            assert torch.equal(layer(rows), expected)
+            assert expected.dtype == torch.bfloat16
+
+
+def test_without_memory_for_copies_layers_stay_as_they_are(
+    model: LlamaForCausalLM, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = sample(model)
+    made = []
+    real = packed._pack
+
+    def runs_out(weight: torch.Tensor) -> torch.Tensor:
+        if len(made) == 3:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        made.append(weight)
+        return real(weight)
+
+    monkeypatch.setattr(packed, "_pack", runs_out)
+    found = sample(model)
+    assert len(made) == 3
+    assert [row[:3] for row in found] == [row[:3] for row in expected]
+    assert not any("forward" in vars(module) for module in model.modules())
+
+
 def test_weights_changed_outside_are_seen(model: LlamaForCausalLM) -> None:
     layer = model.lm_head
     rows = torch.randn(3, 256)

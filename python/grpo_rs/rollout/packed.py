@@ -28,8 +28,9 @@ WORTHWHILE_STEPS = 16
 class PackedLinears:
     """A context in which the linear layers of a model multiply with rearranged copies of their weights.
 
-    The copies take as much memory as the weights, until the object is dropped. They are made anew when a
-    weight was changed in place, or replaced, while the context was left. Gradients do not pass.
+    The copies take as much memory as the weights, until the object is dropped; where that is not to be had,
+    the layers stay as they are. They are made anew when a weight was changed in place, or replaced, while the
+    context was left. Gradients do not pass.
 
     Args:
         model: layers of other types than `torch.nn.Linear`, on other devices than a CPU, or of other number
@@ -37,37 +38,42 @@ class PackedLinears:
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
-        layers = [module for module in model.modules() if _fits(module)]
-        self._packed: list[tuple[nn.Linear, _Packed | None]] = [(layer, None) for layer in layers]
+        self._layers = [module for module in model.modules() if _fits(module)]
+        self._packed: list[_Packed] = []
 
     def __enter__(self) -> None:
-        for place, (layer, packed) in enumerate(self._packed):
-            if packed is None or not packed.is_of(layer.weight):
-                packed = _Packed(layer)
-                self._packed[place] = layer, packed
+        if not (self._packed and all(packed.up_to_date for packed in self._packed)):
+            self._packed = []  # first, so that the memory is free
+            try:
+                self._packed = [_Packed(layer) for layer in self._layers]
+            except (RuntimeError, MemoryError):
+                self._layers = []
+        for packed in self._packed:
             # Module.__setattr__ is slow enough to be seen where a step takes a millisecond.
-            vars(layer)["forward"] = packed
+            vars(packed.layer)["forward"] = packed
 
     def __exit__(self, *error: object) -> None:
-        for layer, _ in self._packed:
-            vars(layer).pop("forward", None)
+        for packed in self._packed:
+            vars(packed.layer).pop("forward", None)
 
 
 class _Packed:
     """A layer's forward function with a rearranged copy of its weight."""
 
     def __init__(self, layer: nn.Linear) -> None:
+        self.layer = layer
         self._of = layer.weight
         self._version = layer.weight._version
         self._weight = _pack(layer.weight.detach())
-        self._bias = layer.bias
 
-    def is_of(self, weight: Tensor) -> bool:
-        """Whether the copy is up to date."""
-        return weight is self._of and weight._version == self._version
+    @property
+    def up_to_date(self) -> bool:
+        return self.layer.weight is self._of and self._of._version == self._version
 
     def __call__(self, input: Tensor) -> Tensor:
-        return _product(input, self._weight, self._bias)
+        if input.dtype is not self._of.dtype:  # under autocast
+            return nn.Linear.forward(self.layer, input)
+        return _product(input, self._weight, self.layer.bias)
 
 
 def _fits(module: nn.Module) -> TypeGuard[nn.Linear]:
@@ -75,7 +81,9 @@ def _fits(module: nn.Module) -> TypeGuard[nn.Linear]:
         return False
     weight = module.weight
     return (
-        weight.device.type == "cpu"
+        type(weight) is nn.Parameter  # quantised ones have types of their own
+        and not weight.is_inference()  # these do not tell when they change
+        and weight.device.type == "cpu"
         and weight.dtype in (torch.float32, torch.bfloat16)
         and weight.numel() >= SMALLEST
         and works(weight.dtype)
