@@ -21,17 +21,13 @@ from __future__ import annotations
 import argparse
 import gc
 import json
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from parts import GIB, QWEN3_06B, environment, finish, parser_for, parts_of, run_parts
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "python"))
 
 DEVICE = "cuda"
 

@@ -10,13 +10,16 @@ import argparse
 import json
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "python"))
+
+from machine import record
 
 # Qwen3-0.6B, from its published configuration.
 QWEN3_06B = {
@@ -78,9 +81,7 @@ def run_parts(args: argparse.Namespace, others: Sequence[str]) -> dict[str, Any]
 def finish(name: str, result: dict[str, Any], out: Path | None) -> None:
     """Prints the result as the last line, and writes it to DATE-NAME.json in `out`."""
     if out:
-        out.mkdir(parents=True, exist_ok=True)
-        path = out / f"{time.strftime('%Y-%m-%d')}-{name}.json"
-        path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        record(name, result, out)
     print(json.dumps(result))
 
 

@@ -40,7 +40,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from machine import describe, record
+from machine import describe, record, status_mb
 from math_graders import GRADERS, INSTALL
 from math_pairs import Form, Pair, hacks, pathological, speed_rows
 
@@ -361,7 +361,7 @@ def memory() -> dict[str, float]:
     for done in range(0, DISTINCT_GOLDS, batch):
         golds = [f"\\frac{{{k}}}{{{k % 89 + 2}}}\\sqrt{{{k % 7 + 2}}}" for k in range(done, done + batch)]
         verify_math([f"So $\\boxed{{{gold}}}$." for gold in golds], golds)
-        resident[done + batch] = resident_mb()
+        resident[done + batch] = round(status_mb("VmRSS"), 1)
     first, last = resident[DISTINCT_GOLDS // 10], resident[DISTINCT_GOLDS]
     return {
         "golds": DISTINCT_GOLDS,
@@ -369,11 +369,6 @@ def memory() -> dict[str, float]:
         "last_mb": last,
         "growth_mb": round(last - first, 1),
     }
-
-
-def resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return round(pages * resource.getpagesize() / 2**20, 1)
 
 
 # ---- tables ------------------------------------------------------------------------------------------------

@@ -36,8 +36,21 @@ def describe(*others: str) -> dict[str, Any]:
     }
 
 
-def record(name: str, result: dict[str, Any]) -> None:
-    """Writes benches/results/DATE-NAME.json."""
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{time.strftime('%Y-%m-%d')}-{name}.json"
+def status_mb(field: str) -> float:
+    """Of this process's status: VmRSS is what it holds now, VmHWM the most since `reset_peak`."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) / 1024
+    raise SystemExit(f"/proc/self/status has no {field}: memory is measured on Linux only")
+
+
+def reset_peak() -> None:
+    """Makes what this process holds now its peak."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def record(name: str, result: dict[str, Any], folder: Path = RESULTS) -> None:
+    """Writes DATE-NAME.json, in benches/results/ unless told otherwise."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{time.strftime('%Y-%m-%d')}-{name}.json"
     path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")

